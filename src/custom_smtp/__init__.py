@@ -1,0 +1,122 @@
+"""Send through your own SMTP server, and keep what a hosted mail service gives.
+
+The everyday names stand here; everything else is found by its module (`custom_smtp.errors`, `custom_smtp.events`,
+`custom_smtp.providers.postmark` ...). Each name is loaded when it is first asked for, so that importing this package
+costs next to nothing.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from . import errors, events
+    from .addresses import Address
+    from .domains import DomainReport, SendingDomain
+    from .edge.smtp import SmtpTransport
+    from .egress import Egress, EgressEndpoint, EgressPlan
+    from .errors import CustomSmtpError, TransportError
+    from .identifiers import DeliveryId
+    from .mail import Attachment, CampaignType, Mail
+    from .memory import MemoryArchive, MemoryJournal
+    from .outgoing import Outcome, Outgoing, Receipt
+    from .replies import Reply
+    from .routing import ByCampaign, Failover
+    from .sender import AsyncSender, Preparation, Sender
+    from .servers import Credentials, Server, Tls
+    from .tokens import Tokens
+    from .tracking import Tracker, TrackingEndpoint
+    from .webhooks import FeedbackEndpoint
+
+__all__ = [
+    # what an application writes
+    "Address",
+    "Mail",
+    "Attachment",
+    "CampaignType",
+    # how it is sent
+    "Server",
+    "Credentials",
+    "Tls",
+    "SmtpTransport",
+    "Preparation",
+    "Sender",
+    "AsyncSender",
+    "ByCampaign",
+    "Failover",
+    # what became of it
+    "Outgoing",
+    "Receipt",
+    "Outcome",
+    "Reply",
+    "DeliveryId",
+    # tracking
+    "Tracker",
+    "Tokens",
+    "TrackingEndpoint",
+    # hearing back
+    "FeedbackEndpoint",
+    # keeping
+    "MemoryArchive",
+    "MemoryJournal",
+    # domains and addresses
+    "SendingDomain",
+    "DomainReport",
+    "Egress",
+    "EgressPlan",
+    "EgressEndpoint",
+    # what can go wrong, what can happen
+    "CustomSmtpError",
+    "TransportError",
+    "errors",
+    "events",
+]
+
+_HOME_OF = {
+    "Address": "addresses",
+    "AsyncSender": "sender",
+    "Attachment": "mail",
+    "ByCampaign": "routing",
+    "CampaignType": "mail",
+    "Credentials": "servers",
+    "CustomSmtpError": "errors",
+    "DeliveryId": "identifiers",
+    "DomainReport": "domains",
+    "Egress": "egress",
+    "EgressEndpoint": "egress",
+    "EgressPlan": "egress",
+    "Failover": "routing",
+    "FeedbackEndpoint": "webhooks",
+    "Mail": "mail",
+    "MemoryArchive": "memory",
+    "MemoryJournal": "memory",
+    "Outcome": "outgoing",
+    "Outgoing": "outgoing",
+    "Preparation": "sender",
+    "Receipt": "outgoing",
+    "Reply": "replies",
+    "Sender": "sender",
+    "SendingDomain": "domains",
+    "Server": "servers",
+    "SmtpTransport": "edge.smtp",
+    "Tls": "servers",
+    "Tokens": "tokens",
+    "Tracker": "tracking",
+    "TrackingEndpoint": "tracking",
+    "TransportError": "errors",
+}
+"""In which module each name of the front door lives."""
+
+if not TYPE_CHECKING:
+    # Hidden from type checkers, which would otherwise take any misspelt name for a module attribute.
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name in ("errors", "events"):
+            return import_module(f".{name}", __name__)
+        if name not in _HOME_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+        globals()[name] = found
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

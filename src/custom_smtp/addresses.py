@@ -1,0 +1,167 @@
+"""Mail addresses: right once they exist."""
+
+import ipaddress
+import re
+import unicodedata
+from email.utils import getaddresses
+from typing import Any
+
+from attrs import Attribute, field, frozen
+
+from .checks import CONTROL, MailError, one_line
+
+# RFC 5322 section 3.2.3 (atext), with RFC 6531 section 3.3's non-ASCII; a quoted local part
+# (RFC 5321 section 4.1.2) without "@".
+_DOT_ATOM = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+)*"
+)
+_QUOTED = re.compile(r'"(?:[^"\\@]|\\[^@])+"')
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
+_ADDRESS_OCTETS = 254  # RFC 5321 section 4.5.3.1.3, less the angle brackets
+_LOCAL_OCTETS = 64  # section 4.5.3.1.1
+
+
+def _an_address(_instance: object, _attribute: "Attribute[Any]", email: str) -> None:
+    if not isinstance(email, str):
+        raise MailError(f"{email!r} is not an address: write text such as 'ada@example.net'")
+    if found := CONTROL.search(email):
+        raise MailError(
+            f"the address {email!r} holds a line break or control character at {found.start()}: take it out"
+        )
+    local, at, domain = email.rpartition("@")
+    if not (at and local and domain):
+        raise MailError(f"{email!r} is not an address: it needs one '@' between a name and a domain")
+    if "@" in local:
+        raise MailError(f"{email!r} holds more than one '@': write a single address")
+    if not (_DOT_ATOM.fullmatch(local) or _QUOTED.fullmatch(local)):
+        raise MailError(
+            f"{local!r} cannot stand in front of an '@': quote it, as in '\"a..b\"@example.net', or correct it"
+        )
+    try:
+        octets = len(local.encode())
+    except UnicodeEncodeError as error:
+        raise MailError(f"the address {email!r} holds half of a surrogate pair: correct it") from error
+    if octets > _LOCAL_OCTETS:
+        raise MailError(f"the part before the '@' of {email!r} is over {_LOCAL_OCTETS} octets: shorten it")
+    if octets + 1 + len(ascii_domain(domain)) > _ADDRESS_OCTETS:
+        raise MailError(f"the address {email[:40]!r}... is over {_ADDRESS_OCTETS} octets: shorten it")
+
+
+@frozen
+class Address:
+    """Whom a mail is from, or for: ``Address("ada@example.net", "Ada")``.
+
+    Attributes:
+        email: the address itself, as given.
+        name: the display name; empty for none.
+        smtputf8: allows letters beyond ASCII in front of the ``@`` (RFC 6531), which only some servers carry. Domains
+            beyond ASCII need nothing: they travel in their ASCII form.
+
+    Raises:
+        MailError: it is no address, or needs ``smtputf8=True``; the message says what to change.
+    """
+
+    email: str = field(validator=_an_address)
+    name: str = field(default="", validator=one_line("the display name"))
+    smtputf8: bool = field(default=False, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        if not (self.smtputf8 or self.local.isascii()):
+            raise MailError(
+                f"{self.email!r} has letters beyond ASCII in front of the '@': if your server offers SMTPUTF8, "
+                "say Address(..., smtputf8=True)"
+            )
+
+    @classmethod
+    def parse(cls, text: str, *, smtputf8: bool = False) -> "Address":
+        """Read one address as people write it: ``Ada <ada@example.net>`` or ``ada@example.net``.
+
+        Raises:
+            MailError: there is not exactly one address in it.
+        """
+        one_line("the address")(None, None, text)  # type: ignore[arg-type]  # the attribute serves attrs alone
+        found = getaddresses([text])
+        if len(found) != 1:
+            raise MailError(f"{text!r} is not one address: give each person a mail of their own")
+        [(name, email)] = found
+        return cls(email or text, name, smtputf8=smtputf8)
+
+    @property
+    def local(self) -> str:
+        """What stands in front of the ``@``."""
+        return self.email.rpartition("@")[0]
+
+    @property
+    def domain(self) -> str:
+        """The domain as the DNS knows it: ASCII, lower case."""
+        return ascii_domain(self.email.rpartition("@")[2])
+
+    @property
+    def wire(self) -> str:
+        """The address as it stands in SMTP commands and headers, its domain in ASCII."""
+        local, _, domain = self.email.rpartition("@")
+        return f"{local}@{domain if domain.isascii() else ascii_domain(domain)}"
+
+    @property
+    def key(self) -> str:
+        """What the person is filed under: the whole address in lower case."""
+        return recipient_key(self.email)
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.email}>" if self.name else self.email
+
+
+def recipient_key(email: str) -> str:
+    """What a person is filed under: the address in lower case, its domain in ASCII where it is one.
+
+    Any text is taken, since providers report addresses of any shape and each report must find its person.
+    """
+    local, at, domain = email.strip().rpartition("@")
+    try:
+        return f"{local}{at}{ascii_domain(domain)}".lower()
+    except MailError:
+        return email.strip().lower()
+
+
+def ascii_domain(domain: str) -> str:
+    """A domain name in the form the DNS knows: lower case, IDNA 2008 A-labels for what is beyond ASCII (RFC 5891).
+
+    An address literal such as ``[192.0.2.1]`` or ``[IPv6:2001:db8::1]`` (RFC 5321 section 4.1.3) stays as it is.
+
+    Raises:
+        MailError: it is no domain name.
+    """
+    if domain.startswith("[") and domain.endswith("]"):
+        return _literal(domain)
+    labels = [_ascii_label(label, domain) for label in domain.removesuffix(".").split(".")]
+    name = ".".join(labels)
+    if len(name) > 253:
+        raise MailError(f"the domain {domain[:40]!r}... is over 253 octets: shorten it")
+    return name
+
+
+def _ascii_label(label: str, domain: str) -> str:
+    if not label.isascii():
+        label = unicodedata.normalize("NFKC", label).lower()
+        # RFC 5892, in the main: letters, marks, digits and the hyphen; no leading mark (RFC 5891 section 4.2.3.2).
+        categories = [unicodedata.category(letter) for letter in label]
+        allowed = all(
+            letter == "-" or category[0] in "LM" or category == "Nd"
+            for letter, category in zip(label, categories, strict=True)
+        )
+        if not label or not allowed or categories[0][0] == "M":
+            raise MailError(f"{domain!r} is not a domain name: {label!r} cannot be a part of one")
+        if not label.isascii():
+            label = "xn--" + label.encode("punycode").decode("ascii")
+    if not _LABEL.fullmatch(label):
+        raise MailError(f"{domain!r} is not a domain name: {label!r} cannot be a part of one")
+    return label.lower()
+
+
+def _literal(domain: str) -> str:
+    inside = domain[1:-1]
+    try:
+        ipaddress.IPv6Address(inside[5:]) if inside[:5].lower() == "ipv6:" else ipaddress.IPv4Address(inside)
+    except ValueError as error:
+        raise MailError(f"{domain!r} is no address literal: write [192.0.2.1] or [IPv6:2001:db8::1]") from error
+    return domain.lower()

@@ -1,0 +1,79 @@
+"""What makes a value right: the checks that several values share, and the errors they raise.
+
+Everything else takes these errors from `custom_smtp.errors`, where the whole tree is drawn; they stand here because a
+`Reply` is checked too, and errors carry replies.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from attrs import Attribute
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+"""C0 and DEL: none of them may stand in a command argument, a header or a URL."""
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+class CustomSmtpError(Exception):
+    """Anything that this library raises."""
+
+
+class ConfigurationError(CustomSmtpError, ValueError):
+    """A server, plan, key or domain that cannot be; the message says what to write instead."""
+
+
+class MailError(CustomSmtpError, ValueError):
+    """A mail, address or header that cannot be written; the message says what to change."""
+
+
+Check = Callable[[object, "Attribute[Any]", Any], None]
+
+
+def writable(text: str, what: str, *, one_line: bool) -> None:
+    """Raise `MailError` unless ``text`` can be put into a mail as it is.
+
+    Half of a surrogate pair never can; in one line no control character can either (RFC 5322 section 2.2).
+    """
+    if not isinstance(text, str):
+        raise MailError(f"{what} is {type(text).__name__}, not text: decode it first")
+    if one_line and (found := CONTROL.search(text)):
+        raise MailError(
+            f"{what} holds a line break or control character ({found[0]!r} at {found.start()}): take it out"
+        )
+    if "\x00" in text:
+        raise MailError(f"{what} holds a NUL at {text.index(chr(0))}: take it out")
+    if found := _SURROGATE.search(text):
+        raise MailError(
+            f"{what} holds half of a surrogate pair at {found.start()}: decode its source with errors='replace'"
+        )
+
+
+def one_line(what: str) -> Check:
+    """The attrs validator for text that must be writable in one line."""
+
+    def check(_instance: object, _attribute: "Attribute[Any]", text: str) -> None:
+        writable(text, what, one_line=True)
+
+    return check
+
+
+def aware(_instance: object, attribute: "Attribute[Any]", moment: datetime | None) -> None:
+    """The attrs validator for a moment: a naive one is off by hours somewhere, so it is refused."""
+    if moment is None:
+        return
+    if not isinstance(moment, datetime) or moment.utcoffset() is None:
+        raise ConfigurationError(f"{attribute.name} is {moment!r}, with no time zone: use datetime.now(UTC)")
+
+
+def each_a(kind: type, what: str) -> Check:
+    """The attrs validator for a tuple of one kind of thing, so that a slip shows where it was made."""
+
+    def check(_instance: object, attribute: "Attribute[Any]", items: Iterable[object]) -> None:
+        for item in items:
+            if not isinstance(item, kind):
+                raise MailError(f"{attribute.name} holds {item!r}: {what}")
+
+    return check

@@ -1,0 +1,176 @@
+"""Every error that leaves this library, and the one question that each branch answers: what can the caller do?
+
+::
+
+    CustomSmtpError
+    |- ConfigurationError (ValueError)    a server, a plan or a key that cannot be: mend the settings
+    |- MailError          (ValueError)    a mail that cannot be written: mend the mail
+    |- RouteError         (LookupError)   no server for this campaign type: mend the plan or the mail
+    |- TransportError                     the mail did not go: .retry says what another try would do
+    |   |- ConnectError                   no conversation, or none until the end
+    |   |- TlsError                       no secret channel; nothing was said
+    |   |- AuthError                      the password was not taken
+    |   |- RefusedError                   the server said no: .reply, and .at which step
+    |   `- UncertainError                 the line broke after the last byte: only the server knows
+    |- UnrecordedError                    it is known what became of the mail, but it could not be written down
+    |- TokenError         (ValueError)    a token that is not ours
+    |- WebhookError
+    |   |- UnverifiedError                the sender was not proven: answer 401
+    |   `- MalformedError                 proven, and not understood: answer 400
+    |- ArchiveError                       a copy or an event could not be kept or read
+    `- ResolveError                       the DNS gave no answer (no such record is a finding, not an error)
+
+What a provider or a server merely *reports* is an event, not an error.
+"""
+
+from enum import Enum, StrEnum
+
+from .checks import ConfigurationError, CustomSmtpError, MailError
+from .replies import Reply
+
+__all__ = [
+    "ArchiveError",
+    "AuthError",
+    "ConfigurationError",
+    "ConnectError",
+    "CustomSmtpError",
+    "InsecureTransportWarning",
+    "MailError",
+    "MalformedError",
+    "RefusedError",
+    "ResolveError",
+    "Retry",
+    "RouteError",
+    "Step",
+    "TlsError",
+    "TokenError",
+    "TransportError",
+    "UncertainError",
+    "UnrecordedError",
+    "UnverifiedError",
+    "WebhookError",
+]
+
+
+class Retry(Enum):
+    """What sending the same mail again would do."""
+
+    LATER = "later"
+    """Nothing has left; another try may succeed."""
+    NEVER = "never"
+    """Nothing has left, and another try would be refused alike."""
+    RISKY = "risky"
+    """The mail may have arrived: another try may mail the person twice."""
+
+
+class Step(StrEnum):
+    """Where in the conversation a server refused."""
+
+    CONNECT = "connect"
+    EHLO = "ehlo"
+    STARTTLS = "starttls"
+    AUTH = "auth"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    CONTENT = "content"
+    """The reply to the final dot."""
+
+
+class RouteError(CustomSmtpError, LookupError):
+    """No server answers for this campaign type; the message names the types that exist."""
+
+    def __init__(self, message: str, /, *, campaign: str = "") -> None:
+        super().__init__(message)
+        self.campaign = campaign
+
+
+class TransportError(CustomSmtpError):
+    """The mail was not accepted.
+
+    Attributes:
+        retry: what another try would do.
+        earlier: what other servers said before this one, where several were tried.
+    """
+
+    def __init__(self, message: str, /, *, retry: Retry = Retry.LATER) -> None:
+        super().__init__(message)
+        self.retry = retry
+        self.earlier: tuple[TransportError, ...] = ()
+
+
+class ConnectError(TransportError):
+    """There was no conversation, or it broke before the mail's last byte: nothing has arrived."""
+
+
+class TlsError(TransportError):
+    """There is no secret channel, so nothing was said: neither credentials nor mail."""
+
+
+class AuthError(TransportError):
+    """The server did not take the credentials. Carries its ``reply``, where it gave one."""
+
+    def __init__(self, message: str, /, *, reply: Reply | None = None, retry: Retry | None = None) -> None:
+        wait = reply is not None and reply.temporary
+        super().__init__(message, retry=retry or (Retry.LATER if wait else Retry.NEVER))
+        self.reply = reply
+
+
+class RefusedError(TransportError):
+    """The server refused the mail: ``reply`` holds its words, ``at`` the step it answered.
+
+    4xx can be tried later, 5xx never. Where the server's own EHLO already rules the mail out (RFC 1870, RFC 6152,
+    RFC 6531), nothing is sent, ``at`` is ``Step.EHLO`` and the reply is the one those standards name.
+    """
+
+    def __init__(self, reply: Reply, /, *, at: Step) -> None:
+        super().__init__(f"refused at {at}: {reply}", retry=Retry.LATER if reply.temporary else Retry.NEVER)
+        self.reply = reply
+        self.at = at
+
+
+class UncertainError(TransportError):
+    """The line broke after the last byte and before the answer (RFC 1047): the mail may have arrived."""
+
+    def __init__(self, message: str, /) -> None:
+        super().__init__(message, retry=Retry.RISKY)
+
+
+class UnrecordedError(CustomSmtpError):
+    """The journal failed after the transport had answered. Do not send again: write ``outcome`` down.
+
+    Attributes:
+        outcome: the `Receipt` or the `TransportError` that could not be recorded.
+    """
+
+    def __init__(self, message: str, /, *, outcome: object) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+
+
+class TokenError(CustomSmtpError, ValueError):
+    """A token that we did not issue for this purpose, or that was altered."""
+
+
+class WebhookError(CustomSmtpError):
+    """A webhook request that is not taken in."""
+
+
+class UnverifiedError(WebhookError):
+    """The proof is missing, wrong or too old: answer 401, and believe nothing of it."""
+
+
+class MalformedError(WebhookError):
+    """The sender is proven, but the body cannot be read: answer 400."""
+
+
+class ArchiveError(CustomSmtpError):
+    """A copy or an event could not be kept or read back."""
+
+
+class ResolveError(CustomSmtpError):
+    """The DNS gave no answer: a time-out or a broken server, not an absent record."""
+
+
+class InsecureTransportWarning(UserWarning):
+    """A server was set up so that mail may travel unencrypted."""

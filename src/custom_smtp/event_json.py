@@ -1,0 +1,72 @@
+"""Events as JSON, for journals and queues: written with a version, and read back equal."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Any, get_args
+
+import attrs
+
+from .errors import ArchiveError, Retry, Step
+from .events import About, BounceKind, Event
+from .identifiers import DeliveryId
+from .replies import Reply
+
+VERSION = 1
+
+_CLASS_OF: dict[str, type] = {kind.__name__: kind for kind in get_args(Event)}
+
+_READ: dict[str, Callable[[Any], object]] = {
+    "about": lambda told: About(
+        delivery_id=None if told["delivery_id"] is None else DeliveryId(told["delivery_id"]),
+        recipient=told["recipient"],
+        at=datetime.fromisoformat(told["at"]),
+        source=told["source"],
+        key=told["key"],
+        raw=told["raw"],
+    ),
+    "reply": lambda told: told if isinstance(told, str) else Reply(**told),
+    "retry": Retry,
+    "at_step": Step,
+    "kind": BounceKind,
+}
+"""How a field becomes a value again, where JSON alone does not say it."""
+
+
+def write_event(event: Event) -> str:
+    """One event as one line of JSON."""
+    fields = attrs.asdict(event, value_serializer=_plain)
+    return json.dumps(
+        {"v": VERSION, "event": type(event).__name__, **fields}, ensure_ascii=False, separators=(",", ":")
+    )
+
+
+def read_event(text: str) -> Event:
+    """The event that `write_event` wrote.
+
+    Raises:
+        ArchiveError: it is not one, or a later version wrote it.
+    """
+    try:
+        told: dict[str, Any] = json.loads(text)
+        if (version := told.pop("v")) != VERSION:
+            raise ArchiveError(
+                f"an event of format {version!r}: this version reads format {VERSION}; upgrade custom_smtp"
+            )
+        kind = _CLASS_OF[told.pop("event")]
+        event: Event = kind(**{name: _READ[name](value) if name in _READ else value for name, value in told.items()})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ArchiveError(f"not an event: {text[:80]!r}") from error
+    return event
+
+
+def _plain(_instance: object, _attribute: "attrs.Attribute[Any] | None", value: object) -> object:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case Enum():
+            return value.value
+        case Mapping():
+            return dict(value)
+    return value

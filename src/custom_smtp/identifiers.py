@@ -1,0 +1,27 @@
+"""The names that tie a mail to what becomes of it."""
+
+import re
+from typing import Self
+
+from .errors import MailError
+
+_SHAPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class DeliveryId(str):
+    """One mail to one person: what its copy, its events and its reports are filed under.
+
+    It travels in headers, tokens and bounce mail, so it is 1 to 64 letters, digits, ``.``, ``_`` or ``-``, and
+    begins with a letter or digit.
+
+    Raises:
+        MailError: the text has another shape.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str, /) -> Self:
+        """The text, if it has an id's shape."""
+        if not isinstance(text, str) or not _SHAPE.fullmatch(text):
+            raise MailError(f"{text!r} cannot be a delivery id: use 1 to 64 letters, digits, '.', '_' or '-'")
+        return super().__new__(cls, text)

@@ -1,0 +1,181 @@
+"""What an application writes: a mail to one person."""
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any
+
+from attrs import Attribute, evolve, field, frozen
+
+from .addresses import Address
+from .checks import MailError, each_a, one_line, writable
+
+Headers = tuple[tuple[str, str], ...]
+
+_NAME = re.compile(r"[!-9;-~]{1,76}")  # RFC 5322 section 3.6.8, short enough to leave room on its line (2.1.1)
+_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(?:; ?[A-Za-z0-9-]+=[A-Za-z0-9_.+-]+)*")
+_CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+(?:@[A-Za-z0-9.-]+)?")
+
+WRITTEN_BY_US = {
+    "from": "Mail(sender=...)",
+    "to": "Mail(to=...) or Mail(shown_to=...)",
+    "cc": "Mail(shown_cc=...)",
+    "bcc": "Mail.fan_out(bcc=...)",
+    "subject": "Mail(subject=...)",
+    "reply-to": "Mail(reply_to=...)",
+    "date": "Preparation(clock=...)",
+    "message-id": "Preparation(new_id=...)",
+    "mime-version": "nothing: it is always written",
+    "return-path": "Mail(bounces_to=...)",
+}
+"""Headers that come from a field of the mail, with the field to use instead."""
+
+
+class CampaignType(StrEnum):
+    """Why a mail is sent, as far as the choice of its server goes."""
+
+    SEGMENT_TRIGGERED = "segment_triggered"
+    EVENT_TRIGGERED = "event_triggered"
+    NEWSLETTER = "newsletter"
+    TRIGGERED_BROADCAST = "triggered_broadcast"
+
+
+@frozen
+class Attachment:
+    """A file that travels with a mail; with a ``content_id``, a picture that its HTML shows as ``cid:...``.
+
+    Attributes:
+        name: the file's name, as the reader sees it.
+        content: its bytes.
+        content_type: its media type (RFC 2046), such as ``application/pdf``.
+        content_id: what the HTML calls it, without angle brackets; None for a file to save.
+
+    Raises:
+        MailError: a field cannot be written into a header.
+    """
+
+    name: str = field(validator=one_line("the attachment's name"))
+    content: bytes = field(repr=lambda content: f"<{len(content)} bytes>")
+    content_type: str = "application/octet-stream"
+    content_id: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.content, bytes):
+            raise MailError(f"the attachment {self.name!r} holds {type(self.content).__name__}: give it bytes")
+        if not _TYPE.fullmatch(self.content_type):
+            raise MailError(f"{self.content_type!r} is no media type: write one such as 'application/pdf'")
+        if self.content_type.lower().startswith(("multipart/", "message/")):
+            raise MailError(f"an attachment cannot be {self.content_type}: attach it as application/octet-stream")
+        if self.content_id is not None and not _CONTENT_ID.fullmatch(self.content_id):
+            raise MailError(f"{self.content_id!r} is no content id: write one such as 'logo', without angle brackets")
+
+
+def _addresses(several: Iterable[Address]) -> tuple[Address, ...]:
+    return tuple(several)
+
+
+def _attachments(several: Iterable[Attachment]) -> tuple[Attachment, ...]:
+    return tuple(several)
+
+
+def _headers(pairs: Iterable[tuple[str, str]]) -> Headers:
+    return tuple((name, value) for name, value in pairs)
+
+
+def _can_be_written(_instance: object, _attribute: "Attribute[Any]", headers: Headers) -> None:
+    for name, value in headers:
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise MailError(
+                f"{name!r} is no header name: use 1 to 76 printable ASCII characters without ':' (RFC 5322)"
+            )
+        if instead := WRITTEN_BY_US.get(name.lower()):
+            raise MailError(f"the header {name} is written from the mail itself: use {instead}")
+        if name.lower().startswith("content-"):
+            raise MailError(f"the header {name} is written from the mail's parts: use text, html and attachments")
+        writable(value, f"the header {name}", one_line=True)
+
+
+def _a_body(_instance: object, attribute: "Attribute[Any]", body: str | None) -> None:
+    if body is not None:
+        writable(body, f"the mail's {attribute.name}", one_line=False)
+
+
+@frozen(kw_only=True)
+class Mail:
+    """One mail to one person.
+
+    Tracking, the archive and reports are all kept by that pair. A message to several people is one `Mail` for each,
+    which `fan_out` makes.
+
+    Attributes:
+        sender: who it is from, as the reader sees it.
+        to: whom it goes to.
+        subject: its subject line, any language.
+        text: the plain text; give it, or ``html``, or both.
+        html: the HTML.
+        attachments: files, and pictures shown in the HTML.
+        reply_to: where answers go, if not to ``sender``.
+        bounces_to: where the mail server reports failures (the envelope's sender), if not to ``sender``.
+        shown_to: what the To header shows, if not ``to`` alone.
+        shown_cc: what the Cc header shows.
+        headers: further headers, as name and value.
+        campaign: the campaign type that chooses the server; None goes to the fallback.
+
+    Raises:
+        MailError: it cannot be written; the message says what to change.
+    """
+
+    sender: Address
+    to: Address
+    subject: str = field(validator=one_line("the subject"))
+    text: str | None = field(default=None, validator=_a_body)
+    html: str | None = field(default=None, validator=_a_body)
+    attachments: tuple[Attachment, ...] = field(
+        default=(), converter=_attachments, validator=each_a(Attachment, "give it Attachment values")
+    )
+    reply_to: Address | None = None
+    bounces_to: Address | None = None
+    shown_to: tuple[Address, ...] = field(
+        default=(), converter=_addresses, validator=each_a(Address, "give it Address values")
+    )
+    shown_cc: tuple[Address, ...] = field(
+        default=(), converter=_addresses, validator=each_a(Address, "give it Address values")
+    )
+    headers: Headers = field(default=(), converter=_headers, validator=_can_be_written)
+    campaign: CampaignType | str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        for role in ("sender", "to"):
+            if not isinstance(getattr(self, role), Address):
+                raise MailError(f"{role} is {getattr(self, role)!r}: write Address.parse('Ada <ada@example.net>')")
+        if self.text is None and self.html is None:
+            raise MailError("the mail has no body: give it text, html or both")
+        if self.campaign is not None and not (isinstance(self.campaign, str) and self.campaign):
+            raise MailError(
+                f"the campaign {self.campaign!r} is no type: use a CampaignType, a name, or None for the fallback"
+            )
+
+    @property
+    def smtputf8(self) -> bool:
+        """Whether an address in it needs a server with SMTPUTF8 (RFC 6531)."""
+        shown = (self.sender, self.to, self.reply_to, self.bounces_to, *self.shown_to, *self.shown_cc)
+        return any(address is not None and not address.local.isascii() for address in shown)
+
+    def fan_out(
+        self, *, to: Iterable[Address] = (), cc: Iterable[Address] = (), bcc: Iterable[Address] = ()
+    ) -> "tuple[Mail, ...]":
+        """The same message to several people: one mail each, all showing the same To and Cc, and no Bcc.
+
+        Where neither ``to`` nor ``cc`` is given, the To header goes on showing what this mail shows. A person named
+        twice gets one mail.
+
+        Raises:
+            MailError: nobody was named.
+        """
+        to, cc, bcc = tuple(to), tuple(cc), tuple(bcc)
+        people = {address.key: address for address in (*bcc, *cc, *to)}
+        if not people:
+            raise MailError("nobody to send to: name somebody in to, cc or bcc")
+        shown = (to, cc) if to or cc else (self.shown_to or (self.to,), self.shown_cc)
+        everybody = [people.pop(address.key) for address in (*to, *cc, *bcc) if address.key in people]
+        return tuple(evolve(self, to=address, shown_to=shown[0], shown_cc=shown[1]) for address in everybody)

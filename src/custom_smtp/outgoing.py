@@ -1,0 +1,119 @@
+"""Final bytes on their way, and what became of them."""
+
+import re
+from typing import Any
+
+from attrs import Attribute, field, frozen
+
+from .addresses import Address
+from .checks import MailError, each_a
+from .errors import TransportError
+from .identifiers import DeliveryId
+from .replies import Reply
+
+_BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\x00")
+_LINE_OCTETS = 998  # RFC 5322 section 2.1.1
+
+
+@frozen
+class Envelope:
+    """Whom the server hands the mail to, and whom it tells of failures (RFC 5321 section 2.3.1).
+
+    Attributes:
+        sender: where failures are reported; None for mail that must not be answered (``MAIL FROM:<>``).
+        recipients: at least one.
+
+    Raises:
+        MailError: there is no recipient.
+    """
+
+    sender: Address | None
+    recipients: tuple[Address, ...] = field(converter=tuple, validator=each_a(Address, "give it Address values"))
+
+    def __attrs_post_init__(self) -> None:
+        if not self.recipients:
+            raise MailError("the envelope names no recipient: give it at least one address")
+
+    @property
+    def smtputf8(self) -> bool:
+        """Whether an address needs a server with SMTPUTF8 (RFC 6531)."""
+        named = self.recipients if self.sender is None else (self.sender, *self.recipients)
+        return any(not address.local.isascii() for address in named)
+
+
+def _a_wire_form(_instance: object, _attribute: "Attribute[Any]", content: bytes) -> None:
+    if not isinstance(content, bytes):
+        raise MailError(f"the content is {type(content).__name__}: give it bytes in RFC 5322 form")
+    if found := _BARE.search(content):
+        raise MailError(
+            f"the content holds {found[0]!r} alone at {found.start()}: end every line with CRLF, and leave out NUL"
+        )
+    if not content.endswith(b"\r\n"):
+        raise MailError("the content does not end with CRLF: end its last line")
+    if max(map(len, content.split(b"\r\n"))) > _LINE_OCTETS:
+        raise MailError(f"the content has a line of over {_LINE_OCTETS} octets: encode that part (RFC 2045)")
+
+
+@frozen
+class Outgoing:
+    """A mail as it will stand on the wire: nothing but the transport touches it any more.
+
+    Attributes:
+        delivery_id: what its copy and its events are filed under.
+        envelope: from whom, to whom.
+        content: RFC 5322 bytes: CRLF line ends, no line over 998 octets. Not yet dot-stuffed.
+        smtputf8: whether the headers hold raw UTF-8 (RFC 6532).
+
+    Raises:
+        MailError: the content could be read in two ways (a bare CR or LF), or not carried at all.
+    """
+
+    delivery_id: DeliveryId
+    envelope: Envelope
+    content: bytes = field(validator=_a_wire_form, repr=lambda content: f"<{len(content)} bytes>")
+    smtputf8: bool = False
+
+    @property
+    def eight_bit(self) -> bool:
+        """Whether it needs a server with 8BITMIME (RFC 6152)."""
+        return not self.content.isascii()
+
+
+@frozen
+class Channel:
+    """How secret the line was.
+
+    Attributes:
+        protocol: such as ``TLSv1.3``.
+        cipher: such as ``TLS_AES_256_GCM_SHA384``.
+    """
+
+    protocol: str
+    cipher: str
+
+
+@frozen
+class Receipt:
+    """The server took the mail and answers for it from now on.
+
+    Attributes:
+        delivery_id: which mail.
+        reply: the server's last word, with its own queue id in it.
+        server: who took it, as ``host:port``; empty where there is no server.
+        channel: the encryption used; None where there was none.
+        earlier: why servers that were tried before did not take it.
+    """
+
+    delivery_id: DeliveryId
+    reply: Reply
+    server: str = ""
+    channel: Channel | None = None
+    earlier: tuple[TransportError, ...] = ()
+
+
+@frozen
+class Outcome:
+    """One delivery of many, and what became of it."""
+
+    delivery_id: DeliveryId
+    result: Receipt | TransportError

@@ -1,0 +1,1 @@
+"""One module for each provider; nothing else in the library imports them."""

@@ -1,0 +1,278 @@
+"""How to reach a server that sends our mail."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from attrs import Attribute, field, frozen
+
+from .addresses import ascii_domain
+from .checks import CONTROL, ConfigurationError, MailError
+
+
+class Tls(Enum):
+    """When the line becomes secret. There is no "off"."""
+
+    STARTTLS = "starttls"
+    """Begin in clear and upgrade before anything is said (RFC 3207). Refused or not offered: nothing is sent."""
+    IMPLICIT = "implicit"
+    """Secret from the first byte (RFC 8314), as on port 465."""
+    OPPORTUNISTIC = "opportunistic"
+    """Upgrade if the server offers it. Whoever sits on the line can take the offer away, so ask for this only where
+    nothing else works: it warns, never sends credentials in clear, and the receipt says what was used."""
+
+
+def _sayable(what: str) -> "Callable[[object, Attribute[Any], str], None]":
+    def check(_instance: object, _attribute: "Attribute[Any]", text: str) -> None:
+        if not isinstance(text, str) or not text or "\x00" in text:
+            raise ConfigurationError(f"the {what} is empty, no text, or holds a NUL: give the one your server issued")
+
+    return check
+
+
+@frozen
+class Credentials:
+    """A user name and a password for SMTP AUTH. The password never prints.
+
+    Raises:
+        ConfigurationError: one of them is empty or holds a NUL.
+    """
+
+    username: str = field(validator=_sayable("user name"))
+    password: str = field(validator=_sayable("password"), repr=False)
+
+
+def _some_seconds(_instance: object, attribute: "Attribute[Any]", seconds: float) -> None:
+    if not isinstance(seconds, int | float) or not 0 < seconds <= 3600:
+        raise ConfigurationError(f"{attribute.name} is {seconds!r}: use seconds above 0, up to 3600")
+
+
+@frozen(kw_only=True)
+class Limits:
+    """How long each step may take, in seconds; none waits for ever.
+
+    The defaults for what the server does are RFC 5321 section 4.5.3.2's. Each holds for a whole reply, however slowly
+    it drips in.
+
+    Attributes:
+        connect: reaching the server, and each TLS handshake.
+        greeting: its first words.
+        reply: the answer to any command, and taking in the content.
+        final: the answer to the final dot, when the server does its work.
+
+    Raises:
+        ConfigurationError: a limit is not above 0, or over an hour.
+    """
+
+    connect: float = field(default=30, validator=_some_seconds)
+    greeting: float = field(default=300, validator=_some_seconds)
+    reply: float = field(default=300, validator=_some_seconds)
+    final: float = field(default=600, validator=_some_seconds)
+
+    @classmethod
+    def all_of(cls, seconds: float) -> "Limits":
+        """The same limit for every step."""
+        return cls(connect=seconds, greeting=seconds, reply=seconds, final=seconds)
+
+
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
+_PORTS = "use 587, 465 or 2525"
+
+
+def _a_host(_instance: object, _attribute: "Attribute[Any]", host: str) -> None:
+    if not isinstance(host, str) or not host:
+        raise ConfigurationError(
+            "the host is empty: write the name of your SMTP server, such as 'smtp.provider.example'"
+        )
+    if _is_ip(host):
+        return
+    if not all(_LABEL.fullmatch(label) for label in host.removesuffix(".").split(".")) or len(host) > 253:
+        raise ConfigurationError(
+            f"{host!r} is no host name: write a name such as 'smtp.provider.example', without scheme or port"
+        )
+
+
+def _a_port(_instance: object, _attribute: "Attribute[Any]", port: int) -> None:
+    if port == 25:
+        raise ConfigurationError(f"port 25 is for servers talking to servers; {_PORTS}")
+    if not isinstance(port, int) or not 1 <= port <= 65535:
+        raise ConfigurationError(f"{port!r} is no port; {_PORTS}")
+
+
+def _a_helo_name(_instance: object, _attribute: "Attribute[Any]", name: str) -> None:
+    if name and not (name.isascii() and name.isprintable() and " " not in name):
+        raise ConfigurationError(
+            f"{name!r} cannot be said in EHLO: use this machine's full domain name, or leave it out"
+        )
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)
+
+
+def _host(host: str) -> str:
+    """Beyond ASCII, a host is written as the DNS knows it."""
+    if not isinstance(host, str) or host.isascii():
+        return host
+    try:
+        return ascii_domain(host)
+    except MailError as error:
+        raise ConfigurationError(f"{host!r} is no host name: write a name such as 'smtp.provider.example'") from error
+
+
+@frozen
+class Server:
+    """One SMTP server to hand mail to.
+
+    Attributes:
+        host: its name, or an IP address that its certificate names.
+        port: 587 unless you say otherwise; 25 is refused.
+        credentials: what to log in with; None for a server that asks for nothing.
+        tls: when the line becomes secret; by default at once on port 465, and by STARTTLS elsewhere.
+        helo_name: what we call ourselves; left out, the address we call from (RFC 5321 section 4.1.4).
+        ca_file: a PEM file of certificate authorities to trust in place of the system's.
+        limits: how long each step may take.
+
+    Raises:
+        ConfigurationError: such a server cannot be; the message says what to write.
+    """
+
+    host: str = field(converter=_host, validator=_a_host)
+    port: int = field(default=587, validator=_a_port)
+    credentials: Credentials | None = None
+    tls: Tls = field(kw_only=True)
+    helo_name: str = field(default="", kw_only=True, validator=_a_helo_name)
+    ca_file: Path | None = field(default=None, kw_only=True, converter=_path)
+    limits: Limits = field(default=Limits(), kw_only=True)
+
+    @tls.default
+    def _tls_of_the_port(self) -> Tls:
+        return Tls.IMPLICIT if self.port == 465 else Tls.STARTTLS
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.tls, Tls):
+            raise ConfigurationError(f"tls is {self.tls!r}: use Tls.STARTTLS, Tls.IMPLICIT or Tls.OPPORTUNISTIC")
+        if self.credentials is not None and not isinstance(self.credentials, Credentials):
+            raise ConfigurationError("credentials are no Credentials: write Credentials('user', 'password')")
+
+    @classmethod
+    def from_url(cls, url: str) -> "Server":
+        """Read a server from one setting: ``submission://user:pa%40ss@smtp.provider.example:587?timeout=60``.
+
+        ========================================  ===============================  =========
+        scheme                                    TLS                              port
+        ========================================  ===============================  =========
+        ``submission``, ``smtp+starttls``         STARTTLS, required               587
+        ``submissions``, ``smtps``                from the first byte (RFC 8314)   465
+        ``smtp``                                  STARTTLS, required               must be given
+        ========================================  ===============================  =========
+
+        User name and password are percent-encoded. Options: ``timeout`` (seconds, for every step), ``ehlo`` (our
+        name), ``ca`` (a file of certificate authorities), ``tls=opportunistic`` (see `Tls`).
+
+        Raises:
+            ConfigurationError: anything unknown or missing; the message lists what is known, and no secret.
+        """
+        return _server_from(url)
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+SCHEMES: dict[str, tuple[Tls, int | None]] = {
+    "submission": (Tls.STARTTLS, 587),
+    "submissions": (Tls.IMPLICIT, 465),
+    "smtp+starttls": (Tls.STARTTLS, 587),
+    "smtps": (Tls.IMPLICIT, 465),
+    "smtp": (Tls.STARTTLS, None),
+}
+"""What a URL's scheme means, and its port where the URL names none (RFC 8314 for the first two)."""
+
+OPTIONS = ("timeout", "ehlo", "ca", "tls")
+
+
+def _server_from(url: str) -> Server:
+    if CONTROL.search(url):
+        raise ConfigurationError("the server's URL holds a line break or control character: take it out")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigurationError(
+            f"the server's URL cannot be read ({error}): write submission://user:password@host:587"
+        ) from None
+    if parts.scheme not in SCHEMES:
+        known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+        raise ConfigurationError(f"the server's URL begins with {parts.scheme or 'no scheme'!r}: use one of {known}")
+    if parts.path not in ("", "/") or parts.fragment:
+        raise ConfigurationError(
+            "the server's URL has a path or fragment: percent-encode '/', '#' and '?' in the password"
+        )
+    tls, usual_port = SCHEMES[parts.scheme]
+    if port is None:
+        port = usual_port
+    if port is None:
+        raise ConfigurationError(
+            f"smtp:// needs a port, and 25 is for servers talking to servers; {_PORTS}, or submission://"
+        )
+    options = _options(parts.query)
+    if "tls" in options:
+        tls = _opportunistic(options["tls"], tls)
+    return Server(
+        host=parts.hostname or "",
+        port=port,
+        credentials=_credentials(parts.username, parts.password),
+        tls=tls,
+        helo_name=options.get("ehlo", ""),
+        ca_file=Path(options["ca"]) if "ca" in options else None,
+        limits=_limits(options),
+    )
+
+
+def _options(query: str) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in OPTIONS:
+            raise ConfigurationError(f"the server's URL has the option {name!r}: use {', '.join(OPTIONS)}")
+        if name in options or not value:
+            raise ConfigurationError(f"the server's URL gives the option {name!r} no value, or two: give it one")
+        options[name] = value
+    return options
+
+
+def _opportunistic(value: str, tls: Tls) -> Tls:
+    if value != "opportunistic" or tls is Tls.IMPLICIT:
+        raise ConfigurationError(
+            f"tls={value!r} does not go with this URL: only tls=opportunistic does, with submission://"
+        )
+    return Tls.OPPORTUNISTIC
+
+
+def _credentials(username: str | None, password: str | None) -> Credentials | None:
+    if username is None and password is None:
+        return None
+    return Credentials(unquote(username or "", errors="strict"), unquote(password or "", errors="strict"))
+
+
+def _limits(options: dict[str, str]) -> Limits:
+    if "timeout" not in options:
+        return Limits()
+    try:
+        seconds = float(options["timeout"])
+    except ValueError as error:
+        raise ConfigurationError(
+            f"timeout={options['timeout']!r} is no number: use seconds, such as timeout=60"
+        ) from error
+    return Limits.all_of(seconds)
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,19 @@
+"""The one clock and the one source of ids. Everything else takes them from whoever calls."""
+
+import secrets
+from datetime import UTC, datetime
+
+from .identifiers import DeliveryId
+
+
+def utc_now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+def new_delivery_id() -> DeliveryId:
+    """An id that was never made before and cannot be guessed: 96 random bits, in lower case.
+
+    Lower case, since some mail systems fold the case of what they send back.
+    """
+    return DeliveryId(secrets.token_hex(12))
