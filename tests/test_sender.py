@@ -238,6 +238,38 @@ def test_two_attempts_at_one_delivery_are_two_events() -> None:
     assert [journal.record(event) for event in (*first, *again, *again)] == [True, True, False]
 
 
+def test_an_interrupted_send_is_uncertain() -> None:
+    def interrupted(_outgoing: Outgoing) -> Reply:
+        raise KeyboardInterrupt
+
+    journal = MemoryJournal()
+    with pytest.raises(KeyboardInterrupt):
+        send(RecordingTransport(interrupted), None, journal)
+    [event] = journal.of_delivery(D1)
+    assert isinstance(event, Uncertain)
+
+
+def test_a_cancelled_send_is_uncertain() -> None:
+    class Stuck:
+        async def deliver(self, _outgoing: Outgoing, /) -> Receipt:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    journal = MemoryJournal()
+
+    async def cancel() -> None:
+        sender = AsyncSender(Stuck(), preparation(), journal=JournalInThread(journal))
+        sending = asyncio.create_task(sender.send(MAIL))
+        await asyncio.sleep(0)
+        sending.cancel()
+        await sending
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(cancel())
+    [event] = journal.of_delivery(D1)
+    assert isinstance(event, Uncertain)
+
+
 # Preparation
 
 

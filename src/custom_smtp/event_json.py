@@ -56,7 +56,7 @@ def read_event(text: str) -> Event:
             )
         kind = _CLASS_OF[told.pop("event")]
         event: Event = kind(**{name: _READ[name](value) if name in _READ else value for name, value in told.items()})
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ArchiveError(f"not an event: {text[:80]!r}") from error
     return event
 

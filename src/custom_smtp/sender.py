@@ -154,6 +154,10 @@ class Sender:
         except TransportError as error:
             self._record(prepared.copy, error)
             raise
+        except BaseException as error:
+            # Interrupted from outside (a cancelled task, Ctrl-C): nobody can say how far it had come.
+            self._record(prepared.copy, UncertainError(f"interrupted by {type(error).__name__}"))
+            raise
         self._record(prepared.copy, receipt)
         return receipt
 
@@ -200,6 +204,10 @@ class AsyncSender:
             receipt = await self.transport.deliver(prepared.outgoing)
         except TransportError as error:
             await self._record(prepared.copy, error)
+            raise
+        except BaseException as error:
+            # Interrupted from outside (a cancelled task, Ctrl-C): nobody can say how far it had come.
+            await self._record(prepared.copy, UncertainError(f"interrupted by {type(error).__name__}"))
             raise
         await self._record(prepared.copy, receipt)
         return receipt

@@ -1,0 +1,252 @@
+"""What every archive and every journal must hold, whatever it keeps things in."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from attrs import evolve
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from custom_smtp.archive import Copy
+from custom_smtp.errors import ArchiveError
+from custom_smtp.event_json import write_event
+from custom_smtp.events import About, Bounced, BounceKind, Clicked, Delivered, Event
+from custom_smtp.identifiers import DeliveryId
+from custom_smtp.ports import Archive, Journal
+
+from .strategies import copies, events
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
+TWICE = datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN)  # half past two happens twice that night
+FIRST, SECOND = TWICE.replace(fold=0), TWICE.replace(fold=1)
+
+quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+
+
+def a_copy(
+    delivery_id: str, recipient: str = "ada@example.net", at: datetime = NOON, content: bytes = b"x\r\n"
+) -> Copy:
+    return Copy(delivery_id=DeliveryId(delivery_id), recipient=recipient, at=at, content=content, subject="Welcome")
+
+
+def about(key: str, at: datetime = NOON, recipient: str = "ada@example.net", delivery_id: str | None = "d1") -> About:
+    identifier = None if delivery_id is None else DeliveryId(delivery_id)
+    return About(delivery_id=identifier, recipient=recipient, at=at, source="postmark", key=key)
+
+
+class ArchiveContract:
+    """Subclasses say how an empty archive is made."""
+
+    def fresh(self) -> AbstractContextManager[Archive]:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def archive(self) -> Iterator[Archive]:
+        with self.fresh() as archive:
+            yield archive
+
+    def test_a_copy_is_found_by_its_person_and_by_its_id(self, archive: Archive) -> None:
+        copy = a_copy("d1")
+        archive.store(copy)
+        assert archive.find("ada@example.net") == [copy]
+        assert archive.get(DeliveryId("d1")) == copy
+
+    def test_an_empty_archive_finds_nothing(self, archive: Archive) -> None:
+        assert archive.find("ada@example.net") == []
+        assert archive.get(DeliveryId("d1")) is None
+        assert archive.erase("ada@example.net") == 0
+
+    @pytest.mark.parametrize("asked", ["ADA@EXAMPLE.NET", "Ada@Example.net", " ada@example.net "])
+    def test_letter_case_does_not_matter(self, archive: Archive, asked: str) -> None:
+        archive.store(a_copy("d1", "Ada@example.NET"))
+        assert [copy.recipient for copy in archive.find(asked)] == ["Ada@example.NET"]
+
+    def test_a_domain_is_the_same_in_letters_and_in_ascii(self, archive: Archive) -> None:
+        archive.store(a_copy("d1", "ada@bücher.example"))
+        assert len(archive.find("ada@xn--bcher-kva.example")) == 1
+
+    def test_another_person_is_not_found(self, archive: Archive) -> None:
+        archive.store(a_copy("d1", "ada@example.net"))
+        assert archive.find("bob@example.net") == []
+        assert archive.find("") == []
+
+    def test_the_newest_comes_first_however_they_came(self, archive: Archive) -> None:
+        for name, hours in (("d1", 2), ("d2", 0), ("d3", 1)):
+            archive.store(a_copy(name, at=NOON - timedelta(hours=hours)))
+        assert [copy.delivery_id for copy in archive.find("ada@example.net")] == ["d2", "d3", "d1"]
+
+    def test_of_one_moment_the_later_stored_comes_first(self, archive: Archive) -> None:
+        for name in ("d3", "d1", "d2"):
+            archive.store(a_copy(name))
+        assert [copy.delivery_id for copy in archive.find("ada@example.net")] == ["d2", "d1", "d3"]
+
+    def test_the_hour_that_comes_twice_is_in_order(self, archive: Archive) -> None:
+        archive.store(a_copy("second", at=SECOND))
+        archive.store(a_copy("first", at=FIRST))
+        assert [copy.delivery_id for copy in archive.find("ada@example.net")] == ["second", "first"]
+
+    def test_moments_of_several_zones_are_in_order(self, archive: Archive) -> None:
+        archive.store(a_copy("later", at=datetime(2026, 1, 2, 9, tzinfo=ZoneInfo("America/New_York"))))
+        archive.store(a_copy("earlier", at=datetime(2026, 1, 2, 14, tzinfo=BERLIN)))
+        assert [copy.delivery_id for copy in archive.find("ada@example.net")] == ["later", "earlier"]
+
+    @pytest.mark.parametrize(("limit", "found"), [(0, 0), (-1, 0), (2, 2), (3, 3), (10**30, 3)])
+    def test_no_more_than_the_limit_is_told(self, archive: Archive, limit: int, found: int) -> None:
+        for name in ("d1", "d2", "d3"):
+            archive.store(a_copy(name))
+        assert [copy.delivery_id for copy in archive.find("ada@example.net", limit=limit)] == ["d3", "d2", "d1"][:found]
+
+    def test_an_equal_copy_changes_nothing(self, archive: Archive) -> None:
+        archive.store(a_copy("d1"))
+        archive.store(a_copy("d1"))
+        assert len(archive.find("ada@example.net")) == 1
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            a_copy("d1", content=b"y\r\n"),
+            a_copy("d1", recipient="bob@example.net"),
+            a_copy("d1", at=NOON + timedelta(microseconds=1)),
+            evolve(a_copy("d1"), subject="Order"),
+            evolve(a_copy("d1"), campaign="receipts"),
+        ],
+    )
+    def test_another_copy_under_the_same_id_is_refused(self, archive: Archive, other: Copy) -> None:
+        archive.store(a_copy("d1"))
+        with pytest.raises(ArchiveError, match="an id of its own"):
+            archive.store(other)
+        assert archive.get(DeliveryId("d1")) == a_copy("d1")
+
+    def test_ids_keep_their_letter_case(self, archive: Archive) -> None:
+        archive.store(a_copy("d1"))
+        archive.store(a_copy("D1"))
+        assert archive.get(DeliveryId("D1")) == a_copy("D1")
+
+    def test_erasing_forgets_one_person_and_counts(self, archive: Archive) -> None:
+        archive.store(a_copy("d1"))
+        archive.store(a_copy("d2", "ADA@example.net"))
+        archive.store(a_copy("d3", "bob@example.net"))
+        assert archive.erase("Ada@Example.net") == 2
+        assert archive.find("ada@example.net") == []
+        assert archive.get(DeliveryId("d1")) is None
+        assert [copy.delivery_id for copy in archive.find("bob@example.net")] == ["d3"]
+        assert archive.erase("ada@example.net") == 0
+
+    def test_an_erased_id_is_free_again(self, archive: Archive) -> None:
+        archive.store(a_copy("d1"))
+        archive.erase("ada@example.net")
+        archive.store(a_copy("d1", content=b"new\r\n"))
+        assert [copy.content for copy in archive.find("ada@example.net")] == [b"new\r\n"]
+
+    @quick
+    @given(st.lists(copies, max_size=4, unique_by=lambda copy: copy.delivery_id))
+    def test_every_copy_comes_back_as_it_was(self, several: list[Copy]) -> None:
+        with self.fresh() as archive:
+            for copy in several:
+                archive.store(copy)
+                archive.store(copy)
+            for copy in several:
+                found = archive.get(copy.delivery_id)
+                assert found is not None
+                assert evolve(found, at=NOON) == evolve(copy, at=NOON)
+                assert found.at - NOON == copy.at - NOON
+                assert found in archive.find(copy.recipient)
+
+
+class JournalContract:
+    """Subclasses say how an empty journal is made."""
+
+    def fresh(self) -> AbstractContextManager[Journal]:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def journal(self) -> Iterator[Journal]:
+        with self.fresh() as journal:
+            yield journal
+
+    def test_an_event_is_found_by_its_mail_and_by_its_person(self, journal: Journal) -> None:
+        event = Bounced(about("k1"), BounceKind.HARD, "no such user", "5.1.1")
+        assert journal.record(event)
+        assert journal.of_delivery(DeliveryId("d1")) == [event]
+        assert journal.of_recipient("ada@example.net") == [event]
+
+    def test_an_empty_journal_knows_nothing(self, journal: Journal) -> None:
+        assert journal.of_delivery(DeliveryId("d1")) == []
+        assert journal.of_recipient("ada@example.net") == []
+
+    def test_a_report_told_twice_is_kept_once(self, journal: Journal) -> None:
+        event = Delivered(about("k1"))
+        assert [journal.record(event), journal.record(event), journal.record(Delivered(about("k1")))] == [
+            True,
+            False,
+            False,
+        ]
+        assert journal.of_delivery(DeliveryId("d1")) == [event]
+
+    def test_the_first_report_of_a_key_stays(self, journal: Journal) -> None:
+        journal.record(Delivered(about("k1"), "first"))
+        assert not journal.record(Delivered(about("k1", recipient="bob@example.net"), "second"))
+        assert journal.of_delivery(DeliveryId("d1")) == [Delivered(about("k1"), "first")]
+
+    def test_the_same_key_of_another_source_is_another_report(self, journal: Journal) -> None:
+        assert journal.record(Delivered(about("k1")))
+        assert journal.record(Delivered(evolve(about("k1"), source="sendgrid")))
+
+    def test_source_and_key_are_not_run_together(self, journal: Journal) -> None:
+        assert journal.record(Delivered(evolve(about("bc"), source="a")))
+        assert journal.record(Delivered(evolve(about("c"), source="ab")))
+
+    def test_keys_keep_their_letter_case(self, journal: Journal) -> None:
+        assert journal.record(Delivered(about("k1")))
+        assert journal.record(Delivered(about("K1")))
+
+    def test_events_are_told_by_time_however_they_came(self, journal: Journal) -> None:
+        for key, minutes in (("c", 3), ("a", 1), ("b", 2)):
+            journal.record(Clicked(about(key, NOON + timedelta(minutes=minutes)), "https://shop.example"))
+        assert [event.about.key for event in journal.of_delivery(DeliveryId("d1"))] == ["a", "b", "c"]
+        assert [event.about.key for event in journal.of_recipient("ada@example.net")] == ["a", "b", "c"]
+
+    def test_events_of_one_moment_stay_in_the_order_of_arrival(self, journal: Journal) -> None:
+        for key in ("z", "a", "m"):
+            journal.record(Delivered(about(key)))
+        assert [event.about.key for event in journal.of_delivery(DeliveryId("d1"))] == ["z", "a", "m"]
+
+    def test_a_microsecond_is_told_apart(self, journal: Journal) -> None:
+        journal.record(Delivered(about("later", NOON + timedelta(microseconds=1))))
+        journal.record(Delivered(about("earlier", NOON)))
+        assert [event.about.key for event in journal.of_delivery(DeliveryId("d1"))] == ["earlier", "later"]
+
+    def test_the_hour_that_comes_twice_is_in_order(self, journal: Journal) -> None:
+        journal.record(Delivered(about("second", SECOND)))
+        journal.record(Delivered(about("first", FIRST)))
+        assert [event.about.key for event in journal.of_delivery(DeliveryId("d1"))] == ["first", "second"]
+
+    def test_letter_case_of_the_person_does_not_matter(self, journal: Journal) -> None:
+        journal.record(Delivered(about("k1", recipient="Ada@Example.NET")))
+        assert len(journal.of_recipient("aDA@example.net")) == 1
+        assert journal.of_recipient("bob@example.net") == []
+
+    def test_a_report_of_no_mail_of_ours_is_found_by_its_person(self, journal: Journal) -> None:
+        journal.record(Delivered(about("k1", delivery_id=None)))
+        assert len(journal.of_recipient("ada@example.net")) == 1
+        assert journal.of_delivery(DeliveryId("None")) == []
+
+    @quick
+    @given(st.lists(events, max_size=6))
+    def test_every_event_comes_back_as_it_was(self, several: list[Event]) -> None:
+        with self.fresh() as journal:
+            first: dict[tuple[str, str], Event] = {}
+            for event in several:
+                key = (event.about.source, event.about.key)
+                assert journal.record(event) is (key not in first)
+                first.setdefault(key, event)
+            for event in first.values():
+                told = [write_event(found) for found in journal.of_recipient(event.about.recipient)]
+                assert told.count(write_event(event)) == 1
+                if event.about.delivery_id is not None:
+                    told = [write_event(found) for found in journal.of_delivery(event.about.delivery_id)]
+                    assert told.count(write_event(event)) == 1
