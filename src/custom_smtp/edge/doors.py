@@ -1,0 +1,103 @@
+"""What every web door does: it asks an endpoint, records what happened, and only then answers.
+
+Where the journal fails, it matters who asked. A provider that posts a report gets a 503, and tells it again later. A
+reader, who asks with GET or HEAD, gets the answer all the same, since a link in a mail has to work; what was lost is
+logged. No traceback ever reaches a client.
+"""
+
+import logging
+import re
+from http import HTTPStatus
+from urllib.parse import parse_qsl
+
+from attrs import evolve
+
+from ..checks import ConfigurationError
+from ..errors import ArchiveError
+from ..ports import Endpoint, Journal
+from ..web import Request, Response
+
+BODY_LIMIT = 8 * 1024 * 1024
+"""Bytes of a request's body, unless told otherwise; the providers' largest batches stay below."""
+
+
+def check_door(body_limit: int, trusted_proxies: int) -> None:
+    """Refuse limits that cannot be.
+
+    Raises:
+        ConfigurationError: the message says which.
+    """
+    if body_limit < 1:
+        raise ConfigurationError(f"body_limit is {body_limit}: give it the bytes that a body may have")
+    if trusted_proxies < 0:
+        raise ConfigurationError(f"trusted_proxies is {trusted_proxies}: count the proxies in front of the server")
+
+
+def settled(endpoint: Endpoint, journal: Journal, request: Request, log: logging.Logger) -> Response:
+    """Ask the endpoint, record what happened, and say what to send; whatever goes wrong is logged."""
+    try:
+        answer = endpoint.answer(request)
+    except Exception:
+        log.exception("%s gave no answer", type(endpoint).__name__)
+        return refusal(500)
+    for event in answer.events:
+        try:
+            journal.record(event)
+        except Exception as error:
+            log.exception("%s of delivery %s is not recorded", type(event).__name__, event.about.delivery_id)
+            if request.method not in _READING:
+                return refusal(503 if isinstance(error, ArchiveError) else 500)
+    return answer.response
+
+
+_READING = ("GET", "HEAD")
+
+
+def refusal(status: int) -> Response:
+    """A door's own answer: a status, and nothing that helps anybody guess."""
+    words = f"{phrase(status)}.\n".encode("ascii")
+    return Response(status, (("content-type", "text/plain; charset=utf-8"), ("cache-control", "no-store")), words)
+
+
+def complete(response: Response, method: str) -> Response:
+    """The response as it goes out: with its length, and without a body where HTTP has none (RFC 9110 section 6.4.1)."""
+    if response.status in (204, 304):
+        return evolve(response, body=b"")
+    headers = response.headers
+    if not any(name == "content-length" for name, _ in headers):
+        headers = (*headers, ("content-length", str(len(response.body))))
+    return Response(response.status, headers, b"" if method.upper() == "HEAD" else response.body)
+
+
+def declared_length(text: str) -> int | None:
+    """What a Content-Length header says; None where it is not one (RFC 9110 section 8.6)."""
+    return int(text) if _LENGTH.fullmatch(text) else None
+
+
+_LENGTH = re.compile(r"[0-9]{1,18}")
+
+
+def first_values(query: str) -> dict[str, str]:
+    """A query string's parameters, each with its first value."""
+    return dict(reversed(parse_qsl(query, keep_blank_values=True)))
+
+
+def client_address(peer: str, forwarded: str, trusted_proxies: int) -> str:
+    """Who asked: the peer itself, or behind proxies of ours what the outermost of them wrote down."""
+    if not trusted_proxies:
+        return peer
+    chain = [*(hop.strip() for hop in forwarded.split(",") if hop.strip()), peer]
+    hop = chain[max(0, len(chain) - 1 - trusted_proxies)]
+    with_port = _WITH_PORT.fullmatch(hop)
+    return (with_port["v6"] or with_port["v4"]) if with_port else hop
+
+
+_WITH_PORT = re.compile(r"\[(?P<v6>[0-9a-fA-F:.]+)\](?::[0-9]+)?|(?P<v4>[0-9.]+):[0-9]+")
+
+
+def phrase(status: int) -> str:
+    """The words that go with a status (RFC 9110 section 15)."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unnamed"

@@ -1,0 +1,108 @@
+"""The WSGI door (PEP 3333): any endpoint as an application for any WSGI server, alone or mounted under a prefix.
+
+It keeps the promises of every door: see `custom_smtp.edge.doors`.
+"""
+
+import logging
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from ..ports import Clock, Endpoint, Journal
+from ..system import utc_now
+from ..web import Request, Response
+from .doors import (
+    BODY_LIMIT,
+    check_door,
+    client_address,
+    complete,
+    declared_length,
+    first_values,
+    phrase,
+    refusal,
+    settled,
+)
+
+_LOG = logging.getLogger("custom_smtp.edge.wsgi")
+_CHUNK = 65_536
+
+
+def wsgi(
+    endpoint: Endpoint,
+    journal: Journal,
+    *,
+    body_limit: int = BODY_LIMIT,
+    clock: Clock = utc_now,
+    trusted_proxies: int = 0,
+) -> WSGIApplication:
+    """The endpoint as a WSGI application, whose events go to the journal.
+
+    Args:
+        endpoint: who answers; `custom_smtp.mounts.Mounts` for several.
+        journal: where what happened is written down. It is called from the server's threads.
+        body_limit: in bytes; a longer body gets a 413.
+        clock: says when a request came.
+        trusted_proxies: how many proxies of your own stand in front. The client's address is then taken from
+            X-Forwarded-For, that many places from its right end; what stands further left anybody can write.
+
+    Raises:
+        ConfigurationError: a limit or a count cannot be.
+    """
+    check_door(body_limit, trusted_proxies)
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        body = _body(environ, body_limit)
+        if isinstance(body, Response):
+            response = body
+        else:
+            response = settled(endpoint, journal, _request(environ, body, clock, trusted_proxies), _LOG)
+        response = complete(response, environ["REQUEST_METHOD"])
+        start_response(f"{response.status} {phrase(response.status)}", list(response.headers))
+        return [response.body]
+
+    return application
+
+
+def _request(environ: WSGIEnvironment, body: bytes, clock: Clock, trusted_proxies: int) -> Request:
+    headers = {name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")}
+    headers |= {name.replace("_", "-"): environ[name] for name in _BARE_HEADERS if environ.get(name)}
+    return Request(
+        method=environ["REQUEST_METHOD"],
+        path=_utf8(environ.get("PATH_INFO", "")) or "/",
+        query=first_values(_utf8(environ.get("QUERY_STRING", ""))),
+        headers=headers,
+        body=body,
+        client=client_address(environ.get("REMOTE_ADDR", ""), headers.get("X-FORWARDED-FOR", ""), trusted_proxies),
+        received_at=clock(),
+    )
+
+
+_BARE_HEADERS = ("CONTENT_TYPE", "CONTENT_LENGTH")
+
+
+def _utf8(text: str) -> str:
+    """WSGI hands bytes over as if they were Latin-1 (PEP 3333, "Unicode Issues")."""
+    return text.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def _body(environ: WSGIEnvironment, limit: int) -> bytes | Response:
+    """The body's bytes, or the answer to a request that does not hold what it says."""
+    chunked = environ.get("HTTP_TRANSFER_ENCODING", "").lower() not in ("", "identity")
+    if chunked and not environ.get("wsgi.input_terminated"):
+        # PEP 3333 has no end of input without a length, unless the server says that it keeps one.
+        return refusal(411)
+    length = limit + 1 if chunked else declared_length(environ.get("CONTENT_LENGTH") or "0")
+    if length is None:
+        return refusal(400)
+    if length > limit and not chunked:
+        return refusal(413)
+    pieces: list[bytes] = []
+    missing = length
+    try:
+        while missing and (piece := environ["wsgi.input"].read(min(missing, _CHUNK))):
+            pieces.append(piece)
+            missing -= len(piece)
+    except OSError:
+        return refusal(400)
+    if chunked:
+        return b"".join(pieces) if missing else refusal(413)
+    return refusal(400) if missing else b"".join(pieces)
