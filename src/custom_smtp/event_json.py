@@ -35,11 +35,17 @@ _READ: dict[str, Callable[[Any], object]] = {
 
 
 def write_event(event: Event) -> str:
-    """One event as one line of JSON."""
+    """One event as one line of JSON.
+
+    Raises:
+        ArchiveError: its ``raw`` holds what JSON cannot.
+    """
     fields = attrs.asdict(event, value_serializer=_plain)
-    return json.dumps(
-        {"v": VERSION, "event": type(event).__name__, **fields}, ensure_ascii=False, separators=(",", ":")
-    )
+    told = {"v": VERSION, "event": type(event).__name__, **fields}
+    try:
+        return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ArchiveError(f"the event {event.about.key!r} cannot be written as JSON: {error}") from error
 
 
 def read_event(text: str) -> Event:

@@ -1,8 +1,10 @@
 """An SMTP server on loopback that follows a script: polite by default, and wrong exactly where a test wants it to be.
 
-with ScriptedServer(polite({"RCPT": "550 5.1.1 no such user"}, certificate=certificate)) as server:
-    SmtpTransport(Server("127.0.0.1", server.port), context=client_context(authority)).deliver(outgoing)
-assert server.heard_in_clear == b"EHLO ..."
+::
+
+    with ScriptedServer(polite({"RCPT": "550 5.1.1 no such user"}, certificate=certificate)) as server:
+        SmtpTransport(Server("127.0.0.1", server.port), context=client_context(authority)).deliver(outgoing)
+    assert server.heard_in_clear == b"EHLO ..."
 """
 
 import socket

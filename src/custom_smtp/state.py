@@ -1,0 +1,263 @@
+"""Where a delivery stands, and why a person must not be written to: worked out from events.
+
+Everything here is order-free and repeat-free: whatever the order in which reports come, and however often, the answer
+is the same. Nothing is ever overwritten: a bounce told after "delivered" stays visible, and so does a complaint.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import Enum
+from typing import TypeVar
+
+from attrs import frozen
+
+from .bounces import kind_of
+from .errors import Step
+from .events import (
+    Accepted,
+    Attempted,
+    AutoReplied,
+    Bounced,
+    BounceKind,
+    Clicked,
+    Complained,
+    Deferred,
+    Delivered,
+    Dropped,
+    Event,
+    Opened,
+    Refused,
+    Resubscribed,
+    Uncertain,
+    Unsubscribed,
+)
+
+E = TypeVar("E", bound=Event)
+
+
+class Stage(Enum):
+    """How far a delivery came, in one word for display; the later of these that was reached.
+
+    The facts of `DeliveryState` say more: a mail may have failed, and yet have been delivered before.
+    """
+
+    NOTHING = "nothing"
+    """Nothing has happened that is known."""
+    ATTEMPTED = "attempted"
+    """No server could be talked to so far."""
+    REFUSED = "refused"
+    """Our server refused it, and no other took it."""
+    UNCERTAIN = "uncertain"
+    """The line broke after the last byte: it may have been accepted."""
+    ACCEPTED = "accepted"
+    """Our server took it."""
+    DEFERRED = "deferred"
+    """The recipient's server did not take it yet."""
+    DELIVERED = "delivered"
+    """The recipient's server took it."""
+    OPENED = "opened"
+    """A person opened it."""
+    CLICKED = "clicked"
+    """A person followed a link of it."""
+    FAILED = "failed"
+    """It was not delivered, or sent back afterwards."""
+    COMPLAINED = "complained"
+    """The person called it spam."""
+
+
+STAGE_OF: Mapping[type, Stage] = {
+    Attempted: Stage.ATTEMPTED,
+    Refused: Stage.REFUSED,
+    Uncertain: Stage.UNCERTAIN,
+    Accepted: Stage.ACCEPTED,
+    Deferred: Stage.DEFERRED,
+    Delivered: Stage.DELIVERED,
+    AutoReplied: Stage.DELIVERED,
+    Unsubscribed: Stage.DELIVERED,
+    Opened: Stage.OPENED,
+    Clicked: Stage.CLICKED,
+    Bounced: Stage.FAILED,
+    Dropped: Stage.FAILED,
+    Complained: Stage.COMPLAINED,
+}
+"""The stage that each event alone shows. What a machine opened or followed has been delivered, no more.
+
+`Resubscribed` and `Unrecognised` say nothing about where the mail is.
+"""
+
+_ORDER = {stage: place for place, stage in enumerate(Stage)}
+
+_GRAVITY = {
+    BounceKind.HARD: 0,
+    BounceKind.BLOCK: 1,
+    BounceKind.SOFT: 2,
+    BounceKind.UNDETERMINED: 3,
+}
+"""Which of several failures tells most; one that was `Dropped` tells less than any bounce."""
+
+
+@frozen
+class Count:
+    """How often, told apart by who did it."""
+
+    human: int = 0
+    machine: int = 0
+
+    @property
+    def all(self) -> int:
+        """People and machines together."""
+        return self.human + self.machine
+
+
+@frozen(kw_only=True)
+class DeliveryState:
+    """What is known about one delivery: facts, each of which stands for itself.
+
+    Attributes:
+        stage: how far it came, in one word.
+        attempted: the last time no server could be talked to.
+        accepted_at: when our server first took it.
+        refused: the last time our server refused it.
+        uncertain_at: when the line first broke after the last byte.
+        deferred_at: when the recipient's server last put it off.
+        delivered_at: when the recipient's server first took it.
+        failure: why it failed; the gravest reason, and of two alike the first.
+        first_open: the first that a person made.
+        first_click: the first that a person made.
+        opens: how often it was opened.
+        clicks: how often a link was followed.
+        auto_reply: the first answer of a machine.
+        complaint: the first.
+        unsubscribed: the last, unless it was lifted later.
+    """
+
+    stage: Stage = Stage.NOTHING
+    attempted: Attempted | None = None
+    accepted_at: datetime | None = None
+    refused: Refused | None = None
+    uncertain_at: datetime | None = None
+    deferred_at: datetime | None = None
+    delivered_at: datetime | None = None
+    failure: Bounced | Dropped | None = None
+    first_open: Opened | None = None
+    first_click: Clicked | None = None
+    opens: Count = Count()
+    clicks: Count = Count()
+    auto_reply: AutoReplied | None = None
+    complaint: Complained | None = None
+    unsubscribed: Unsubscribed | None = None
+
+
+def delivery_state(events: Iterable[Event]) -> DeliveryState:
+    """The state of one delivery after these events, in any order; an event told twice counts once."""
+    told = _by_time(events)
+    failures: list[Bounced | Dropped] = [*_of(Bounced, told), *_of(Dropped, told)]
+    opens, clicks = _of(Opened, told), _of(Clicked, told)
+    seen = [event for event in opens if _human(event)]
+    followed = [event for event in clicks if _human(event)]
+    return DeliveryState(
+        stage=max(map(_stage, told), key=_ORDER.__getitem__, default=Stage.NOTHING),
+        attempted=_last(_of(Attempted, told)),
+        accepted_at=_time(_first(_of(Accepted, told))),
+        refused=_last(_of(Refused, told)),
+        uncertain_at=_time(_first(_of(Uncertain, told))),
+        deferred_at=_time(_last(_of(Deferred, told))),
+        delivered_at=_time(_first(_of(Delivered, told))),
+        failure=min(failures, key=_gravity, default=None),
+        first_open=_first(seen),
+        first_click=_first(followed),
+        opens=Count(len(seen), len(opens) - len(seen)),
+        clicks=Count(len(followed), len(clicks) - len(followed)),
+        auto_reply=_first(_of(AutoReplied, told)),
+        complaint=_first(_of(Complained, told)),
+        unsubscribed=_last(_standing(_of(Unsubscribed, told), told)),
+    )
+
+
+def why_not_to_write(events: Iterable[Event]) -> Bounced | Complained | Unsubscribed | None:
+    """The event that forbids writing to a person, or None: given everything that happened with them, in any order.
+
+    ==  =======================================================  ======================
+    ..  what forbids it, the strongest first                     lifted by
+    ==  =======================================================  ======================
+    1   `Complained`                                             nothing
+    2   `Unsubscribed`                                           a later `Resubscribed`
+    3   `Bounced` with ``BounceKind.HARD``                       a later `Resubscribed`
+    4   `Refused` for good at RCPT with a status about the       a later `Resubscribed`
+        address (``5.1.1`` ...), told as the hard bounce it is
+    ==  =======================================================  ======================
+
+    Of several alike the last one is told; 3 and 4 are alike. A soft bounce, a block and a mail that a provider
+    `Dropped` forbid nothing: the first two are not about the address, and the third says that there was an earlier
+    reason, without being one.
+    """
+    told = _by_time(events)
+    bounces = [bounce for event in told if (bounce := _hard_bounce(event)) is not None]
+    return (
+        _last(_of(Complained, told))
+        or _last(_standing(_of(Unsubscribed, told), told))
+        or _last(_standing(bounces, told))
+    )
+
+
+def _by_time(events: Iterable[Event]) -> list[Event]:
+    """Each event once, by time. Where two differ and claim to be the same, one of them is taken whatever the order."""
+    unique: dict[tuple[str, str], Event] = {}
+    for event in events:
+        name = (event.about.source, event.about.key)
+        known = unique.setdefault(name, event)
+        if known is not event and known != event:
+            unique[name] = min(known, event, key=_whole)
+    return sorted(unique.values(), key=lambda event: (event.about.at, event.about.source, event.about.key))
+
+
+def _whole(event: Event) -> tuple[datetime, str, str]:
+    return event.about.at, repr(event), repr(event.about.raw)
+
+
+def _of(kind: type[E], events: Iterable[Event]) -> list[E]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def _first(events: list[E]) -> E | None:
+    return events[0] if events else None
+
+
+def _last(events: list[E]) -> E | None:
+    return events[-1] if events else None
+
+
+def _time(event: Event | None) -> datetime | None:
+    return None if event is None else event.about.at
+
+
+def _human(event: Opened | Clicked) -> bool:
+    return not (event.prefetched if isinstance(event, Opened) else event.machine)
+
+
+def _stage(event: Event) -> Stage:
+    if isinstance(event, Opened | Clicked) and not _human(event):
+        return Stage.DELIVERED
+    return STAGE_OF.get(type(event), Stage.NOTHING)
+
+
+def _gravity(failure: Bounced | Dropped) -> tuple[int, datetime, str, str]:
+    gravity = _GRAVITY[failure.kind] if isinstance(failure, Bounced) else len(_GRAVITY)
+    return gravity, failure.about.at, failure.about.source, failure.about.key
+
+
+def _standing(events: list[E], told: Iterable[Event]) -> list[E]:
+    """Those that no later `Resubscribed` lifted."""
+    lifted = _last(_of(Resubscribed, told))
+    return [event for event in events if lifted is None or event.about.at >= lifted.about.at]
+
+
+def _hard_bounce(event: Event) -> Bounced | None:
+    """The hard bounce that an event is, or amounts to."""
+    match event:
+        case Bounced(kind=BounceKind.HARD):
+            return event
+        case Refused(reply=reply, at_step=Step.RCPT) if reply.enhanced.startswith("5.1."):
+            verdict = kind_of(reply.enhanced)
+            return Bounced(event.about, verdict, reply.text, reply.enhanced) if verdict is BounceKind.HARD else None
+    return None

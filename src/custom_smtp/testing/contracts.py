@@ -1,0 +1,146 @@
+"""What every part of a kind must hold, as functions that a part's own tests call."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn
+
+from attrs import evolve
+
+from ..errors import CustomSmtpError, MalformedError, UnverifiedError
+from ..events import Event, Unrecognised
+from ..identifiers import DeliveryId
+from ..ports import Feedback
+from ..web import Request
+
+MALFORMED = (
+    b"",
+    b"{",
+    b'[{"a": 1}, {"b"',
+    b'{"a": NaN}',
+    b'"a report"',
+    b"[1, 2]",
+    b"null",
+    b"\xff\xfe{}",
+    b"[" * 100_000,
+    b'{"a": ' * 100 + b"1" + b"}" * 100,
+)
+"""Bodies that are no JSON reports, in the ways that they come."""
+
+ODD = {"told by": "nobody we know"}
+"""A report of no kind at all."""
+
+
+def feedback_contract(
+    adapter: Feedback,
+    samples: Sequence[Request],
+    *,
+    prove: Callable[[bytes], Request] | None = None,
+    proof_in_body: bool = False,
+) -> None:
+    """Check that an adapter holds what `custom_smtp.ports.Feedback` promises.
+
+    Args:
+        adapter: the adapter.
+        samples: proven requests, each of which tells at least one event.
+        prove: makes a proven request of any body; then bodies that are no reports are tried too.
+        proof_in_body: the proof stands in the body, so that a request without headers is proven as well.
+
+    Raises:
+        AssertionError: a promise is broken; the message says which.
+    """
+    if not samples:
+        _broken("there is nothing to check it by: give at least one sample")
+    _marks(adapter)
+    for sample in samples:
+        _reads_alike(adapter, sample)
+        _refuses_the_unproven(adapter, evolve(sample, headers={}, body=b""))
+        if not proof_in_body:
+            _refuses_the_unproven(adapter, evolve(sample, headers={}))
+        for cut in (sample.body.rstrip()[:-1], sample.body[: len(sample.body) // 2]):
+            _refuses(adapter, evolve(sample, body=cut), (MalformedError, UnverifiedError))
+    if prove is not None:
+        for body in MALFORMED:
+            _refuses(adapter, prove(body), (MalformedError,))
+        for sample in samples:
+            _keeps_what_is_odd(adapter, sample, prove)
+
+
+def _broken(promise: str) -> NoReturn:
+    raise AssertionError(promise)
+
+
+def _marks(adapter: Feedback) -> None:
+    given = (("X-Campaign", "spring"),)
+    marked = adapter.mark(given, DeliveryId("contract-1"))
+    if marked[: len(given)] != given:
+        _broken("mark loses or moves a header that was there")
+    if not any("contract-1" in value for _, value in marked):
+        _broken("mark does not write the delivery id")
+    if not all(name.isascii() and value.isascii() and value.isprintable() for name, value in marked):
+        _broken("mark writes a header that is not printable ASCII")
+    if adapter.mark(marked, DeliveryId("contract-1")) != marked:
+        _broken("mark doubles a mark that is there already")
+
+
+def _reads_alike(adapter: Feedback, sample: Request) -> None:
+    events = tuple(adapter.read(sample))
+    if not events:
+        _broken("a proven sample tells no event")
+    if tuple(adapter.read(sample)) != events:
+        _broken("the same request read twice tells different events, or different keys")
+    if len({event.about.key for event in events}) != len(events):
+        _broken("two events of one request have the same key")
+    for event in events:
+        if event.about.source != adapter.name:
+            _broken(f"an event's source is {event.about.source!r}, and the adapter's name is {adapter.name!r}")
+    _raw_is_one_event(events)
+
+
+def _raw_is_one_event(events: Sequence[Event]) -> None:
+    reports = [event.about.raw for event in events]
+    for place, report in enumerate(reports):
+        if report is None:
+            _broken("an event keeps no raw report")
+        inside = list(_values(report))
+        if any(other in inside or other == report for at, other in enumerate(reports) if at != place):
+            _broken("an event's raw report holds another event's too: keep that event alone")
+
+
+def _values(told: object) -> Iterator[object]:
+    """Everything inside a report, at any depth."""
+    children: Any = told.values() if isinstance(told, dict) else told if isinstance(told, list | tuple) else ()
+    for child in children:
+        yield child
+        yield from _values(child)
+
+
+def _refuses_the_unproven(adapter: Feedback, request: Request) -> None:
+    _refuses(adapter, request, (UnverifiedError,))
+
+
+def _refuses(adapter: Feedback, request: Request, expected: tuple[type[CustomSmtpError], ...]) -> None:
+    names = " or ".join(error.__name__ for error in expected)
+    shown = f"{request.body[:30]!r} with {len(request.headers)} headers"
+    try:
+        adapter.read(request)
+    except expected:
+        return
+    except Exception as error:
+        raise AssertionError(f"{shown} is {type(error).__name__}, not {names}") from error
+    _broken(f"{shown} is read, and should be {names}")
+
+
+def _keeps_what_is_odd(adapter: Feedback, sample: Request, prove: Callable[[bytes], Request]) -> None:
+    """A report of no known kind becomes `Unrecognised`, alone and in a batch; the others are read as ever."""
+    told = json.loads(sample.body)
+    batch = told if isinstance(told, list) else [told]
+    before = {event.about.key for event in adapter.read(prove(json.dumps(batch).encode()))}
+    try:
+        alone = adapter.read(prove(json.dumps(ODD).encode()))
+        after = {event.about.key for event in adapter.read(prove(json.dumps([ODD, *batch]).encode()))}
+    except Exception as error:
+        raise AssertionError(f"a report of no known kind is {type(error).__name__}, and loses its batch") from error
+    if [type(event) for event in alone] != [Unrecognised]:
+        _broken("a report of no known kind does not become Unrecognised")
+    if not before < after:
+        _broken("a report of no known kind loses its batch")

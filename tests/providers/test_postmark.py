@@ -1,0 +1,308 @@
+"""Postmark: marks, proof, and what each of its reports becomes."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from custom_smtp.errors import ConfigurationError, MailError, UnverifiedError
+from custom_smtp.events import (
+    AutoReplied,
+    Bounced,
+    BounceKind,
+    Clicked,
+    Complained,
+    Deferred,
+    Delivered,
+    Dropped,
+    Event,
+    Opened,
+    Resubscribed,
+    Unrecognised,
+    Unsubscribed,
+)
+from custom_smtp.identifiers import DeliveryId
+from custom_smtp.providers.postmark import DELAYS, KINDS, NO_BOUNCES, Postmark
+from custom_smtp.testing.contracts import feedback_contract
+from custom_smtp.testing.webhooks import Payload, postmark_request
+from custom_smtp.web import Request
+
+SAMPLES = Path(__file__).parent / "postmark"
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+POSTMARK = Postmark("pm", "hook")
+
+ALL_TYPES = {
+    "HardBounce", "Transient", "Unsubscribe", "Subscribe", "AutoResponder", "AddressChange", "DnsError",
+    "SpamNotification", "OpenRelayTest", "Unknown", "SoftBounce", "VirusNotification", "ChallengeVerification",
+    "BadEmailAddress", "SpamComplaint", "ManuallyDeactivated", "Unconfirmed", "Blocked", "SMTPApiError",
+    "InboundError", "DMARCPolicy", "TemplateRenderingFailed",
+}  # fmt: skip
+
+
+def sample(name: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads((SAMPLES / f"{name}.json").read_text())
+    return told
+
+
+def posted(payload: Payload) -> Request:
+    return postmark_request(payload, "pm", "hook", received_at=NOON)
+
+
+def read(told: dict[str, Any]) -> Event:
+    [event] = POSTMARK.read(posted(told))
+    return event
+
+
+def test_it_holds_the_contract() -> None:
+    feedback_contract(POSTMARK, [posted(path.read_bytes()) for path in sorted(SAMPLES.glob("*.json"))], prove=posted)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "at"),
+    [
+        ("delivery", Delivered, datetime(2026, 1, 2, 5, 0, 3, 123456, UTC)),
+        ("bounce", Bounced, datetime(2026, 1, 2, 5, 0, 4, 273539, UTC)),
+        ("spam-complaint", Complained, datetime(2026, 1, 2, 5, 0, 4, 273539, UTC)),
+        ("open", Opened, datetime(2026, 1, 2, 6, tzinfo=UTC)),
+        ("click", Clicked, datetime(2026, 1, 2, 6, 1, tzinfo=UTC)),
+        ("subscription-change", Unsubscribed, datetime(2026, 1, 2, 7, tzinfo=UTC)),
+    ],
+)
+def test_each_record_finds_its_mail_its_person_and_its_time(name: str, kind: type, at: datetime) -> None:
+    event = read(sample(name))
+
+    assert type(event) is kind
+    assert event.about.delivery_id == "d1"
+    assert event.about.recipient == "ada@example.net"
+    assert event.about.at == at
+    assert event.about.at.utcoffset() == UTC.utcoffset(None)
+    assert event.about.raw == sample(name)
+
+
+def test_a_bounce_tells_reason_and_status() -> None:
+    event = read(sample("bounce"))
+
+    assert isinstance(event, Bounced)
+    assert event.kind is BounceKind.HARD
+    assert event.status == "5.1.1"
+    assert event.reason == "The mailbox could not be found. smtp;550 5.1.1 <ada@example.net> no such user here"
+
+
+def test_a_delivery_keeps_the_servers_words() -> None:
+    assert read(sample("delivery")) == Delivered(read(sample("delivery")).about, "smtp;250 2.0.0 OK queued as 4ABC")
+
+
+def test_an_open_and_a_click_keep_who_and_what() -> None:
+    opened, clicked = read(sample("open")), read(sample("click"))
+
+    assert isinstance(opened, Opened)
+    assert (opened.user_agent, opened.client) == ("Reader/1.0", "192.0.2.44")
+    assert isinstance(clicked, Clicked)
+    assert (clicked.url, clicked.user_agent) == ("https://shop.example/orders/7", "Reader/1.0")
+
+
+@pytest.mark.parametrize("geo", [None, {}, {"City": "Delft"}])
+def test_an_open_from_nowhere_known_is_still_an_open(geo: object) -> None:
+    event = read({**sample("open"), "Geo": geo})
+
+    assert isinstance(event, Opened)
+    assert event.client == ""
+
+
+def test_every_bounce_type_of_the_documentation_is_decided() -> None:
+    assert {*KINDS, *DELAYS, *NO_BOUNCES} | {"OpenRelayTest", "InboundError"} == ALL_TYPES
+    assert len(KINDS) + len(DELAYS) + len(NO_BOUNCES) + 2 == len(ALL_TYPES)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("HardBounce", Bounced), ("Transient", Deferred), ("Unsubscribe", Unsubscribed), ("Subscribe", Resubscribed),
+        ("AutoResponder", AutoReplied), ("AddressChange", AutoReplied), ("DnsError", Deferred),
+        ("SpamNotification", Complained), ("OpenRelayTest", Unrecognised), ("Unknown", Bounced),
+        ("SoftBounce", Bounced), ("VirusNotification", Bounced), ("ChallengeVerification", AutoReplied),
+        ("BadEmailAddress", Bounced), ("SpamComplaint", Complained), ("ManuallyDeactivated", Dropped),
+        ("Unconfirmed", Dropped), ("Blocked", Bounced), ("SMTPApiError", Dropped), ("InboundError", Unrecognised),
+        ("DMARCPolicy", Bounced), ("TemplateRenderingFailed", Dropped), ("MadeUpTomorrow", Unrecognised),
+    ],
+)  # fmt: skip
+def test_half_of_the_bounce_types_are_no_bounces(kind: str, expected: type) -> None:
+    assert type(read({**sample("bounce"), "Type": kind})) is expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict"),
+    [
+        ("HardBounce", BounceKind.HARD),
+        ("SoftBounce", BounceKind.SOFT),
+        ("Blocked", BounceKind.BLOCK),
+        ("DMARCPolicy", BounceKind.BLOCK),
+        ("Unknown", BounceKind.UNDETERMINED),
+    ],
+)
+def test_hard_soft_and_block_are_told_apart(kind: str, verdict: BounceKind) -> None:
+    event = read({**sample("bounce"), "Type": kind})
+
+    assert isinstance(event, Bounced)
+    assert event.kind is verdict
+
+
+def test_a_delay_tells_its_status() -> None:
+    event = read({**sample("bounce"), "Type": "Transient", "Details": "smtp;451 4.7.1 later"})
+
+    assert isinstance(event, Deferred)
+    assert event.status == "4.7.1"
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("HardBounce", Bounced),
+        ("SpamComplaint", Complained),
+        ("ManualSuppression", Unsubscribed),
+        ("MadeUpTomorrow", Unsubscribed),
+        (None, Unsubscribed),
+    ],
+)
+def test_a_suppression_says_why(reason: str | None, kind: type) -> None:
+    assert type(read({**sample("subscription-change"), "SuppressionReason": reason})) is kind
+
+
+def test_a_reactivation_has_no_mail_and_lifts() -> None:
+    event = read(sample("reactivation"))
+
+    assert isinstance(event, Resubscribed)
+    assert event.about.delivery_id is None
+
+
+def test_suppressed_and_reactivated_in_one_second_are_two_reports() -> None:
+    off = {**sample("reactivation"), "SuppressSending": True}
+
+    assert read(off).about.key != read(sample("reactivation")).about.key
+
+
+@pytest.mark.parametrize("missing", [None, "Metadata", "ChangedAt", "SuppressionReason", "Tag", "MessageID", "Origin"])
+def test_a_subscription_change_without_a_field_is_still_one(missing: str | None) -> None:
+    told = {name: value for name, value in sample("subscription-change").items() if name != missing}
+
+    assert isinstance(read(told), Unsubscribed)
+
+
+def test_without_a_time_it_happened_when_it_came() -> None:
+    told = sample("delivery")
+    del told["DeliveredAt"]
+
+    assert read(told).about.at == NOON
+
+
+@pytest.mark.parametrize(
+    "record", ["Bounce", "Click", "SubscriptionChange", "Open", "Delivery", "SpamComplaint", "New"]
+)
+def test_a_report_with_nothing_in_it_is_still_an_event(record: str) -> None:
+    event = read({"RecordType": record})
+
+    assert event.about.at == NOON
+    assert event.about.delivery_id is None
+
+
+@pytest.mark.parametrize("odd", [{"BouncedAt": "yesterday"}, {"Metadata": ["d1"]}, {"BouncedAt": "9999999999999999"}])
+def test_an_unreadable_field_makes_the_report_unrecognised(odd: dict[str, Any]) -> None:
+    event = read({**sample("bounce"), **odd})
+
+    assert isinstance(event, Unrecognised)
+    assert (event.name, event.about.recipient, event.about.at) == ("Bounce", "ada@example.net", NOON)
+
+
+def test_inbound_mail_is_unrecognised_and_nobodys_bounce() -> None:
+    assert read(sample("inbound")) == Unrecognised(read(sample("inbound")).about, "Inbound")
+
+
+def test_reports_from_before_record_types_are_read() -> None:
+    bounce, delivery = read(sample("legacy-bounce")), read(sample("legacy-delivery"))
+
+    assert isinstance(bounce, Bounced)
+    assert isinstance(delivery, Delivered)
+    assert delivery.about.at == datetime(2014, 8, 1, 17, 28, 10, 273539, UTC)
+
+
+def test_our_id_is_found_whatever_the_letter_case_of_its_name() -> None:
+    assert read({**sample("delivery"), "Metadata": {"a": "b", "Delivery-Id": "d9"}}).about.delivery_id == "d9"
+
+
+@pytest.mark.parametrize("told", ["", "not an id", 7, None, {"a": 1}])
+def test_what_is_no_id_of_ours_is_none(told: object) -> None:
+    assert read({**sample("delivery"), "Metadata": {"delivery-id": told}}).about.delivery_id is None
+
+
+def test_a_soft_bounce_that_hardens_under_its_number_is_another_report() -> None:
+    soft, hard = read({**sample("bounce"), "Type": "SoftBounce"}), read(sample("bounce"))
+
+    assert soft.about.key != hard.about.key
+
+
+@pytest.mark.parametrize("number", [None, 0, ""])
+def test_two_bounces_without_a_number_are_two_reports(number: object) -> None:
+    one = {**sample("bounce"), "ID": number}
+    other = {**one, "Email": "bob@example.net"}
+
+    assert read(one).about.key != read(other).about.key
+
+
+def test_clicks_on_two_links_at_once_are_two_reports() -> None:
+    other = {**sample("click"), "OriginalLink": "https://shop.example/other"}
+
+    assert read(sample("click")).about.key != read(other).about.key
+
+
+@pytest.mark.parametrize("authorization", ["", "Basic", "Basic !!", "Bearer cG06aG9vaw==", "Basic cG06d3Jvbmc="])
+def test_only_the_right_user_name_and_password_are_believed(authorization: str) -> None:
+    with pytest.raises(UnverifiedError) as caught:
+        POSTMARK.read(evolve(posted(sample("bounce")), headers={"Authorization": authorization}))
+
+    assert caught.value.challenge.startswith("Basic ")
+
+
+@pytest.mark.parametrize(
+    ("username", "password"), [("", "hook"), ("pm", ""), ("pm", "  "), ("p:m", "x"), (b"pm", "x"), ("pm", None)]
+)
+def test_credentials_that_prove_nothing_are_refused_where_they_are_made(username: Any, password: Any) -> None:
+    with pytest.raises(ConfigurationError, match="webhook"):
+        Postmark(username, password)
+
+
+def test_the_password_never_prints() -> None:
+    assert "hook" not in repr(POSTMARK)
+
+
+def test_a_mail_is_marked_once_and_tracking_is_off() -> None:
+    marked = POSTMARK.mark((("X-Campaign", "spring"), ("x-pm-trackopens", "false")), DeliveryId("d1"))
+
+    assert marked == (
+        ("X-Campaign", "spring"),
+        ("x-pm-trackopens", "false"),
+        ("X-PM-Metadata-delivery-id", "d1"),
+        ("X-PM-TrackLinks", "None"),
+        ("X-PM-KeepID", "true"),
+    )
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("X-PM-TrackOpens", "true"),
+        ("X-PM-TrackLinks", "HtmlOnly"),
+        ("X-PM-KeepID", "false"),
+        ("x-pm-metadata-delivery-id", "d2"),
+    ],
+)
+def test_a_header_that_says_otherwise_is_a_mail_error(header: tuple[str, str]) -> None:
+    with pytest.raises(MailError, match="leave it out"):
+        POSTMARK.mark((header,), DeliveryId("d1"))
+
+
+def test_ids_that_differ_in_letter_case_contradict() -> None:
+    with pytest.raises(MailError):
+        POSTMARK.mark((("X-PM-Metadata-delivery-id", "D1"),), DeliveryId("d1"))

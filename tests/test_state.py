@@ -1,0 +1,288 @@
+"""Where a delivery stands and why not to write: the same answer in any order, and however often it is told."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import get_args
+
+import pytest
+from attrs import asdict, evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from custom_smtp.errors import Step
+from custom_smtp.events import (
+    About,
+    Accepted,
+    Attempted,
+    AutoReplied,
+    Bounced,
+    BounceKind,
+    Clicked,
+    Complained,
+    Deferred,
+    Delivered,
+    Dropped,
+    Event,
+    Opened,
+    Refused,
+    Resubscribed,
+    Uncertain,
+    Unrecognised,
+    Unsubscribed,
+)
+from custom_smtp.identifiers import DeliveryId
+from custom_smtp.replies import Reply
+from custom_smtp.state import STAGE_OF, Count, DeliveryState, Stage, delivery_state, why_not_to_write
+
+START = datetime(2026, 1, 2, 5, tzinfo=UTC)
+
+
+def about(
+    hours: float = 0, key: str | None = None, source: str = "postmark", raw: dict[str, object] | None = None
+) -> About:
+    return About(
+        delivery_id=DeliveryId("d1"),
+        recipient="ada@example.net",
+        at=START + timedelta(hours=hours),
+        source=source,
+        key=key or f"k{hours}",
+        raw=raw,
+    )
+
+
+def refused(text: str, code: int = 550, at_step: Step = Step.RCPT, hours: float = 0) -> Refused:
+    return Refused(about(hours, source="smtp"), Reply(code, text), at_step)
+
+
+ACCEPTED = Accepted(about(0, source="smtp"), Reply(250, "queued"))
+DELIVERED = Delivered(about(1))
+HARD = Bounced(about(2), BounceKind.HARD, "no such user", "5.1.1")
+
+MAKERS: dict[type, Callable[[About], Event]] = {
+    Attempted: lambda a: Attempted(a, "no route"),
+    Accepted: lambda a: Accepted(a, Reply(250)),
+    Refused: lambda a: Refused(a, Reply(550, "5.1.1 no"), Step.RCPT),
+    Uncertain: lambda a: Uncertain(a, "broke"),
+    Delivered: Delivered,
+    Deferred: Deferred,
+    Bounced: lambda a: Bounced(a, BounceKind.SOFT),
+    Dropped: Dropped,
+    Opened: Opened,
+    Clicked: lambda a: Clicked(a, "https://shop.example/"),
+    Complained: Complained,
+    Unsubscribed: Unsubscribed,
+    Resubscribed: Resubscribed,
+    AutoReplied: AutoReplied,
+    Unrecognised: lambda a: Unrecognised(a, "new"),
+}
+
+
+def test_before_anything_happened_nothing_is_known() -> None:
+    assert delivery_state([]) == DeliveryState()
+    assert delivery_state([]).stage is Stage.NOTHING
+
+
+def test_every_event_has_its_stage_or_says_nothing_about_one() -> None:
+    assert set(STAGE_OF) | {Resubscribed, Unrecognised} == set(get_args(Event)) == set(MAKERS)
+
+
+@pytest.mark.parametrize("kind", list(MAKERS))
+def test_each_event_alone_shows_its_stage(kind: type) -> None:
+    assert delivery_state([MAKERS[kind](about())]).stage is STAGE_OF.get(kind, Stage.NOTHING)
+
+
+def test_each_fact_is_told() -> None:
+    told = {kind: make(about(hours, key=kind.__name__)) for hours, (kind, make) in enumerate(MAKERS.items())}
+    state = delivery_state(told.values())
+
+    assert asdict(state, recurse=False) == {
+        "stage": Stage.COMPLAINED,
+        "attempted": told[Attempted],
+        "accepted_at": told[Accepted].about.at,
+        "refused": told[Refused],
+        "uncertain_at": told[Uncertain].about.at,
+        "deferred_at": told[Deferred].about.at,
+        "delivered_at": told[Delivered].about.at,
+        "failure": told[Bounced],
+        "first_open": told[Opened],
+        "first_click": told[Clicked],
+        "opens": Count(human=1),
+        "clicks": Count(human=1),
+        "auto_reply": told[AutoReplied],
+        "complaint": told[Complained],
+        "unsubscribed": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("events", "stage"),
+    [
+        ([ACCEPTED, DELIVERED, HARD], Stage.FAILED),
+        ([HARD, DELIVERED], Stage.FAILED),
+        ([DELIVERED, Complained(about(3))], Stage.COMPLAINED),
+        ([Complained(about(0)), HARD, DELIVERED], Stage.COMPLAINED),
+        ([Attempted(about(), "no route"), ACCEPTED], Stage.ACCEPTED),
+        ([refused("4.7.1 later", 451), ACCEPTED], Stage.ACCEPTED),
+        ([ACCEPTED, refused("4.7.1 later", 451, hours=9)], Stage.ACCEPTED),
+        ([Uncertain(about(), "broke"), refused("5.0.0 no", hours=1)], Stage.UNCERTAIN),
+        ([Uncertain(about(), "broke"), DELIVERED], Stage.DELIVERED),
+        ([DELIVERED, Deferred(about(9))], Stage.DELIVERED),
+        ([DELIVERED, Opened(about(2), prefetched=True)], Stage.DELIVERED),
+        ([DELIVERED, Clicked(about(2), "u", machine=True)], Stage.DELIVERED),
+        ([DELIVERED, Opened(about(2), proxied=True)], Stage.OPENED),
+        ([DELIVERED, Unsubscribed(about(2)), Resubscribed(about(3)), Unrecognised(about(4), "x")], Stage.DELIVERED),
+    ],
+)
+def test_the_furthest_stage_shows(events: list[Event], stage: Stage) -> None:
+    assert delivery_state(events).stage is stage
+
+
+def test_a_bounce_told_after_delivered_hides_neither() -> None:
+    state = delivery_state([ACCEPTED, DELIVERED, HARD])
+
+    assert (state.delivered_at, state.failure) == (DELIVERED.about.at, HARD)
+
+
+def test_people_and_machines_are_counted_apart() -> None:
+    person, proxy = Opened(about(3)), Opened(about(2), proxied=True)
+    machine, synthetic = Opened(about(1), prefetched=True), Opened(about(4), synthetic=True)
+    scanner, click = Clicked(about(1.5), "u", machine=True), Clicked(about(4.5), "u")
+    state = delivery_state([person, machine, click, proxy, scanner, synthetic])
+
+    assert (state.opens, state.opens.all) == (Count(human=3, machine=1), 4)
+    assert (state.clicks, state.clicks.all) == (Count(human=1, machine=1), 2)
+    assert (state.first_open, state.first_click) == (proxy, click)
+
+
+def test_of_several_failures_the_gravest_is_told() -> None:
+    soft, block = Bounced(about(0), BounceKind.SOFT), Bounced(about(1), BounceKind.BLOCK)
+    unsaid, dropped = Bounced(about(0.5), BounceKind.UNDETERMINED), Dropped(about(0.1))
+    later = Bounced(about(8), BounceKind.HARD)
+    told: list[Event] = [dropped, unsaid, soft, block, later, HARD]
+
+    for worse in (HARD, later, block, soft, unsaid, dropped):
+        assert delivery_state(told).failure == worse
+        told.remove(worse)
+
+
+def test_the_first_or_the_last_of_each_fact_is_told() -> None:
+    state = delivery_state(
+        [
+            Attempted(about(1), "b"), Attempted(about(0), "a"), Deferred(about(5)), Deferred(about(4)),
+            Delivered(about(7)), Delivered(about(6)), Uncertain(about(3), "x"), Uncertain(about(2), "x"),
+            Complained(about(9)), Complained(about(8)), AutoReplied(about(11)), AutoReplied(about(10)),
+            refused("5.0.0 b", hours=13), refused("5.0.0 a", hours=12),
+        ]
+    )  # fmt: skip
+
+    assert state.attempted == Attempted(about(1), "b")
+    assert state.refused == refused("5.0.0 b", hours=13)
+    assert (state.deferred_at, state.delivered_at) == (about(5).at, about(6).at)
+    assert (state.uncertain_at, state.complaint, state.auto_reply) == (
+        about(2).at, Complained(about(8)), AutoReplied(about(10))
+    )  # fmt: skip
+
+
+def test_an_unsubscription_stands_until_it_is_lifted_later() -> None:
+    off, on, off_again = Unsubscribed(about(1)), Resubscribed(about(2)), Unsubscribed(about(3))
+
+    assert delivery_state([off]).unsubscribed == off
+    assert delivery_state([on, off]).unsubscribed is None
+    assert delivery_state([off_again, off, on]).unsubscribed == off_again
+
+
+def test_two_sources_may_use_one_key() -> None:
+    assert delivery_state([Opened(about(1, "k")), Opened(about(1, "k", "sendgrid"))]).opens.all == 2
+
+
+# ---- why not to write ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        HARD,
+        Complained(about(1)),
+        Unsubscribed(about(1)),
+    ],
+)
+def test_a_hard_bounce_a_complaint_and_an_unsubscription_forbid(event: Event) -> None:
+    assert why_not_to_write([ACCEPTED, event]) == event
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Bounced(about(), BounceKind.SOFT), Bounced(about(), BounceKind.BLOCK),
+        Bounced(about(), BounceKind.UNDETERMINED), Dropped(about(), "Bounced Address"), Deferred(about()),
+        AutoReplied(about()), ACCEPTED, Unrecognised(about(), "x"),
+        refused("no such user"), refused("5.7.1 listed"), refused("5.1.8 bad sender"), refused("4.1.1 later", 450),
+        refused("5.1.1 no such user", at_step=Step.MAIL),
+    ],
+)  # fmt: skip
+def test_what_is_not_about_the_address_forbids_nothing(event: Event) -> None:
+    assert why_not_to_write([event]) is None
+
+
+def test_a_recipient_refused_for_good_is_a_hard_bounce() -> None:
+    event = refused("5.1.1 no such user")
+
+    assert why_not_to_write([event]) == Bounced(event.about, BounceKind.HARD, "5.1.1 no such user", "5.1.1")
+
+
+def test_the_strongest_reason_is_told_whenever_it_came() -> None:
+    told: list[Event] = [Complained(about(0)), Unsubscribed(about(1)), HARD, refused("5.1.1 no", hours=9)]
+
+    for reason in (told[0], told[1]):
+        assert why_not_to_write(told) == reason
+        told.remove(reason)
+    assert why_not_to_write(told) == Bounced(about(9, source="smtp"), BounceKind.HARD, "5.1.1 no", "5.1.1")
+
+
+@pytest.mark.parametrize("event", [HARD, Unsubscribed(about(2)), refused("5.1.1 no", hours=2)])
+def test_only_a_later_resubscription_lifts(event: Event) -> None:
+    assert why_not_to_write([event, Resubscribed(about(3))]) is None
+    assert why_not_to_write([Resubscribed(about(1)), event]) is not None
+    assert why_not_to_write([Resubscribed(about(2, "on")), event]) is not None
+    assert why_not_to_write([event, Resubscribed(about(3)), evolve(event, about=about(4))]) is not None
+
+
+def test_nothing_lifts_a_complaint() -> None:
+    assert why_not_to_write([Complained(about(1)), Resubscribed(about(2)), DELIVERED]) == Complained(about(1))
+
+
+# ---- any order, any number of times ----------------------------------------------------------------------------------
+
+ABOUTS = st.builds(
+    about,
+    st.integers(0, 3),
+    st.sampled_from(["a", "b", "c", "d", "e", "f"]),
+    st.sampled_from(["smtp", "postmark"]),
+    st.sampled_from([None, {"x": 1}, {"x": 2}]),
+)
+EVENTS = (
+    st.builds(lambda make, a: make(a), st.sampled_from(list(MAKERS.values())), ABOUTS)
+    | st.builds(Bounced, ABOUTS, st.sampled_from(BounceKind))
+    | st.builds(Opened, ABOUTS, prefetched=st.booleans())
+    | st.builds(lambda a, machine: Clicked(a, "u", machine=machine), ABOUTS, st.booleans())
+)
+
+
+@given(st.data(), st.lists(EVENTS, max_size=12))
+def test_order_and_repetition_change_nothing(data: st.DataObject, events: list[Event]) -> None:
+    again = data.draw(st.lists(st.sampled_from(events), max_size=6)) if events else []
+    shuffled = data.draw(st.permutations([*events, *again]))
+
+    assert delivery_state(shuffled) == delivery_state(events)
+    assert why_not_to_write(shuffled) == why_not_to_write(events)
+
+
+@given(st.lists(EVENTS, max_size=8, unique_by=lambda event: (event.about.source, event.about.key)), EVENTS)
+def test_nothing_told_later_takes_a_stage_back(events: list[Event], another: Event) -> None:
+    fresh = evolve(another, about=evolve(another.about, key="fresh"))
+    order = list(Stage)
+
+    before, after = delivery_state(events), delivery_state([*events, fresh])
+    assert order.index(after.stage) >= order.index(before.stage)
+    assert (after.failure is None) <= (before.failure is None)
+    assert (after.complaint is None) <= (before.complaint is None)

@@ -1,0 +1,656 @@
+"""The way in: proofs, bodies, odd reports, the endpoint; and the contract that holds adapters to it."""
+
+import base64
+import hashlib
+import hmac
+import json
+import logging
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from attrs import evolve, field, frozen
+from hypothesis import given
+from hypothesis import strategies as st
+
+from custom_smtp.errors import ConfigurationError, MailError, MalformedError, UnverifiedError
+from custom_smtp.event_json import read_event, write_event
+from custom_smtp.events import About, Delivered, Event, Unrecognised
+from custom_smtp.identifiers import DeliveryId
+from custom_smtp.ports import Feedback, Headers
+from custom_smtp.providers.postmark import Postmark
+from custom_smtp.testing import FrozenClock
+from custom_smtp.testing.contracts import feedback_contract
+from custom_smtp.testing.webhooks import postmark_request
+from custom_smtp.web import Request
+from custom_smtp.webhooks import (
+    BATCH_LIMIT,
+    BODY_LIMIT,
+    DEPTH_LIMIT,
+    UNKNOWN_TIME,
+    FeedbackEndpoint,
+    a_secret,
+    a_user_name,
+    came_at,
+    delivery_id_in,
+    delivery_id_in_message_id,
+    enhanced_status,
+    events_of,
+    json_body,
+    marked,
+    moment,
+    require_basic_auth,
+    require_fresh,
+    require_hmac_sha256,
+    synthetic_key,
+    text_in,
+)
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+
+def basic(credentials: str, scheme: str = "Basic") -> Request:
+    return Request(headers={"authorization": f"{scheme} {base64.b64encode(credentials.encode()).decode()}"})
+
+
+def posted(body: bytes) -> Request:
+    return Request(method="POST", body=body)
+
+
+# ---- proofs ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("request_", [basic("pm:hook"), basic("pm:hook", "bAsIc"), basic("pm:hook", "Basic  ")])
+def test_the_right_user_name_and_password_pass(request_: Request) -> None:
+    require_basic_auth(request_, "pm", "hook")
+
+
+def test_a_password_may_hold_anything() -> None:
+    require_basic_auth(basic("pm:h:ö ok"), "pm", "h:ö ok")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request(),
+        basic("pm:wrong"), basic("other:hook"), basic("pm:hook "), basic("pm"), basic(""), basic("pm:hook", "Bearer"),
+        Request(headers={"authorization": "Basic"}),
+        Request(headers={"authorization": "Basic cG06aG9vaw"}),
+        Request(headers={"authorization": "Basic cG06\u00e9"}),
+        Request(headers={"authorization": "Basic " + "A" * 100_000}),
+    ],
+)  # fmt: skip
+def test_any_other_is_not_proven_and_is_told_how(request_: Request) -> None:
+    with pytest.raises(UnverifiedError) as caught:
+        require_basic_auth(request_, "pm", "hook")
+
+    assert caught.value.challenge == 'Basic realm="reports", charset="UTF-8"'
+    assert "hook" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("username", "password"), [("", "x"), ("x", ""), (" ", "x")])
+def test_credentials_that_cannot_prove_anything_are_refused(username: str, password: str) -> None:
+    with pytest.raises(ConfigurationError):
+        require_basic_auth(basic(f"{username}:{password}"), username, password)
+
+
+def digest(key: bytes, body: bytes) -> str:
+    return hmac.new(key, body, hashlib.sha256).hexdigest()
+
+
+def test_the_right_digest_passes_in_either_letter_case() -> None:
+    require_hmac_sha256(b"key", b"body", digest(b"key", b"body"))
+    require_hmac_sha256(b"key", b"body", digest(b"key", b"body").upper())
+
+
+@pytest.mark.parametrize("told", ["", "é", "\ud800", "00" * 32, digest(b"key", b"body ")[:-1], digest(b"k", b"body")])
+def test_any_other_digest_is_not_proven(told: str) -> None:
+    with pytest.raises(UnverifiedError) as caught:
+        require_hmac_sha256(b"key", b"body", told)
+
+    assert caught.value.challenge == ""
+
+
+def test_an_empty_key_is_refused_even_with_its_digest() -> None:
+    with pytest.raises(ConfigurationError, match="empty"):
+        require_hmac_sha256(b"", b"body", digest(b"", b"body"))
+
+
+@frozen
+class Secrets:
+    """What an adapter may hold."""
+
+    key: Any = field(default=b"k", validator=a_secret("the pigeon's key", bytes))
+    password: Any = field(default="p", validator=a_secret("the pigeon's password"))
+    user: Any = field(default="u", validator=a_user_name("the pigeon's name"))
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        ("key", b""), ("key", "k"), ("key", None), ("password", ""), ("password", " \n"), ("password", b"p"),
+        ("password", None), ("user", ""), ("user", None), ("user", "a:b"),
+    ],
+)  # fmt: skip
+def test_an_adapter_cannot_be_made_with_what_proves_nothing(name: str, secret: Any) -> None:
+    with pytest.raises(ConfigurationError, match="the pigeon's"):
+        evolve(Secrets(), **{name: secret})
+
+
+def test_a_password_that_no_request_can_carry_is_never_proven() -> None:
+    with pytest.raises(UnverifiedError):
+        require_basic_auth(basic("pm:?"), "pm", "\ud800")
+
+
+def test_an_age_needs_a_time_of_arrival() -> None:
+    with pytest.raises(UnverifiedError, match="received_at"):
+        require_fresh(Request(), NOON, timedelta(hours=1))
+
+
+# ---- bodies ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_object_and_an_array_are_read() -> None:
+    assert json_body(posted(b'{"a": 1}')) == [{"a": 1}]
+    assert json_body(posted(b' [{"a": 1}, {"b": [{}]}]\r\n')) == [{"a": 1}, {"b": [{}]}]
+    assert json_body(posted(b"[]")) == []
+
+
+def test_of_a_key_named_twice_the_last_holds() -> None:
+    assert json_body(posted(b'{"a": 1, "a": 2}')) == [{"a": 2}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b" ", b"{", b"[{}", b'{"a"', b"null", b"7", b'"{}"', b"[1]", b"[{}, null]", b"[[{}]]", b"{} {}",
+        b'{"a": NaN}', b'{"a": -Infinity}', b'{"a": 1e999}', b'{"a": ' + b"9" * 5000 + b"}", b"\xef\xbb\xbf{}",
+        b'{"a": "\xff"}', '{"a": 1}'.encode("utf-16"), b"[" * 1_000_000, b'{"a":' * 1_000_000,
+        b'{"a": ' + b"[" * DEPTH_LIMIT + b"]" * DEPTH_LIMIT + b"}",
+        b"[" + b"{}," * BATCH_LIMIT + b"{}]", b'{"a": "' + b"x" * BODY_LIMIT + b'"}',
+    ],
+    ids=lambda body: repr(body[:20]),
+)  # fmt: skip
+def test_what_is_no_report_is_malformed(body: bytes) -> None:
+    with pytest.raises(MalformedError):
+        json_body(posted(body))
+
+
+def test_limits_are_reached_before_they_are_exceeded() -> None:
+    nested = b'{"a": ' + b"[" * (DEPTH_LIMIT - 1) + b"]" * (DEPTH_LIMIT - 1) + b"}"
+
+    assert len(json_body(posted(b"[" + b"{}," * (BATCH_LIMIT - 1) + b"{}]"))) == BATCH_LIMIT
+    assert len(json_body(posted(nested))) == 1
+
+
+def test_half_a_surrogate_pair_is_replaced_and_a_whole_one_kept() -> None:
+    body = rb'{"a\udc00": ["\ud800", {"b": "x\uDFFFy"}], "c": "\ud83d\ude00", "d": 1}'
+
+    assert json_body(posted(body)) == [{"a\ufffd": ["\ufffd", {"b": "x\ufffdy"}], "c": "\U0001f600", "d": 1}]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(st.dictionaries(st.text(max_size=5), JSON, max_size=4), max_size=4))
+def test_every_json_report_is_read_as_it_was_written(reports: list[dict[str, Any]]) -> None:
+    assert json_body(posted(json.dumps(reports).encode())) == reports
+
+
+@given(st.binary(max_size=200) | st.text(alphabet='[]{}",:0e-\\u dDtrue', max_size=60).map(str.encode))
+def test_any_bytes_are_reports_or_malformed(body: bytes) -> None:
+    try:
+        reports = json_body(posted(body))
+    except MalformedError:
+        return
+    assert all(isinstance(report, dict) for report in reports)
+    json.dumps(reports, ensure_ascii=False).encode()
+
+
+# ---- readings --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (1767355200, NOON),
+        (1767355200.5, NOON + timedelta(seconds=0.5)),
+        ("1767355200", NOON),
+        ("1767355200.25", NOON + timedelta(seconds=0.25)),
+        ("2026-01-02T12:00:00Z", NOON),
+        ("2026-01-02T07:00:00.2735393-05:00", NOON + timedelta(microseconds=273539)),
+        ("2026-01-02T12:00:00", NOON),
+        ("2026-01-02 12:00:00+00:00", NOON),
+        (None, UNKNOWN_TIME),
+        ("", UNKNOWN_TIME),
+    ],
+)
+def test_a_time_is_read_in_utc_however_it_is_told(told: object, expected: datetime) -> None:
+    read = moment(told, otherwise=UNKNOWN_TIME)
+
+    assert (read, read.utcoffset()) == (expected, timedelta(0))
+
+
+@pytest.mark.parametrize(
+    "told", [True, [], {}, "soon", "2026-13-01", 10**30, -(10**30), 1e300, "0001-01-01T00:00:00+14:00", "٣"]
+)
+def test_what_is_no_time_raises_what_events_of_knows(told: object) -> None:
+    with pytest.raises((ArithmeticError, TypeError, ValueError)):
+        moment(told, otherwise=NOON)
+
+
+def test_the_first_field_that_says_something_is_text() -> None:
+    report = {"a": "", "b": None, "c": True, "d": [1], "e": 7, "f": "x"}
+
+    assert text_in(report, "z", "a", "b", "c", "d", "e", "f") == "7"
+    assert text_in(report, "f", "e") == "x"
+    assert text_in(report, "a", "z") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("smtp;550 5.1.1 no such user", "5.1.1"),
+        ("(#5.7.1)", "5.7.1"),
+        ("ends in 4.2.2.", "4.2.2"),
+        ("from 5.1.1.7 or 15.1.1 or 5.1.1234", ""),
+        ("3.1.1", ""),
+        ("5.1", ""),
+        ("٥.١.١", ""),
+        ("", ""),
+    ],
+)
+def test_an_enhanced_status_is_found_in_a_reply(text: str, status: str) -> None:
+    assert enhanced_status(text) == status
+    assert enhanced_status("no", text) == status
+
+
+def test_a_made_key_tells_reports_apart() -> None:
+    told = {"source": "s", "kind": "k", "message": "m", "recipient": "r", "time": "t", "url": "u"}
+    keys = {synthetic_key(**{**told, name: "other"}) for name in told}
+
+    assert len(keys | {synthetic_key(**told)}) == 7
+    assert synthetic_key(**told) == synthetic_key(**told)
+    assert synthetic_key(**{**told, "source": "sk", "kind": ""}) != synthetic_key(
+        **{**told, "source": "s", "kind": "k"}
+    )
+
+
+@pytest.mark.parametrize("told", ["", "a b", "é", "x" * 65, None, 7, ["d1"]])
+def test_foreign_text_is_no_id(told: object) -> None:
+    assert delivery_id_in(told) is None
+    assert delivery_id_in_message_id(told) is None
+
+
+def test_our_id_is_found_alone_and_in_a_message_id() -> None:
+    assert delivery_id_in("d1") == delivery_id_in_message_id(" <d1@shop.example> ") == DeliveryId("d1")
+
+
+def test_a_mark_that_is_there_is_not_doubled_and_another_is_refused() -> None:
+    assert marked((("x-a", " 1 "),), (("X-A", "1"), ("X-B", "2"))) == (("x-a", " 1 "), ("X-B", "2"))
+    with pytest.raises(MailError, match="'2'"):
+        marked((("x-a", "2"),), (("X-A", "1"),))
+
+
+def explodes(error: Exception) -> Callable[[dict[str, Any]], Event]:
+    def read(report: dict[str, Any]) -> Event:
+        if report.get("odd"):
+            raise error
+        return Delivered(
+            About(delivery_id=None, recipient="ada@example.net", at=NOON, source="pigeon", key=report["id"], raw=report)
+        )
+
+    return read
+
+
+ODD_REPORTS: list[dict[str, Any]] = [{"id": "1"}, {"odd": 1, "what": "landed", "to": "bob@example.net"}, {"id": "2"}]
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("to"), TypeError(), ValueError(), AttributeError(), OverflowError(), IndexError()]
+)
+def test_one_odd_report_is_kept_and_no_other_is_lost(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    read = [
+        events_of(ODD_REPORTS, explodes(error), source="pigeon", kind="what", person=("for", "to"), came=NOON)
+        for _ in range(2)
+    ]
+
+    assert [type(event) for event in read[0]] == [Delivered, Unrecognised, Delivered]
+    assert read[0] == read[1]
+    odd = read[0][1]
+    assert isinstance(odd, Unrecognised)
+    assert (odd.name, odd.about.recipient, odd.about.at, odd.about.raw) == (
+        "landed",
+        "bob@example.net",
+        NOON,
+        ODD_REPORTS[1],
+    )
+    assert type(error).__name__ in caplog.text
+    assert "bob@example.net" not in caplog.text
+
+
+def test_an_error_that_is_no_odd_report_is_not_hidden() -> None:
+    with pytest.raises(MemoryError):
+        events_of([{"odd": 1}], explodes(MemoryError()), source="p", kind="what", person=(), came=NOON)
+
+
+# ---- the endpoint ----------------------------------------------------------------------------------------------------
+
+ENDPOINT = FeedbackEndpoint(Postmark("pm", "hook"), clock=FrozenClock(NOON))
+DELIVERY = {"RecordType": "Delivery", "Recipient": "ada@example.net", "Metadata": {"delivery-id": "d1"}}
+
+
+def test_a_proven_report_is_answered_with_its_event() -> None:
+    answer = ENDPOINT.answer(postmark_request(DELIVERY, "pm", "hook"))
+
+    assert (answer.response.status, answer.response.body) == (200, b"")
+    assert [type(event) for event in answer.events] == [Delivered]
+
+
+def test_the_clock_says_when_where_the_door_does_not() -> None:
+    request = postmark_request(DELIVERY, "pm", "hook")
+    earlier = NOON - timedelta(hours=1)
+
+    assert ENDPOINT.answer(request).events[0].about.at == NOON
+    assert ENDPOINT.answer(evolve(request, received_at=earlier)).events[0].about.at == earlier
+    assert (came_at(request), came_at(Request(received_at=NOON))) == (UNKNOWN_TIME, NOON)
+
+
+def test_an_empty_batch_is_fine() -> None:
+    assert ENDPOINT.answer(postmark_request([], "pm", "hook")).response.status == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "get"])
+def test_providers_that_look_whether_the_url_is_there_find_it(method: str) -> None:
+    answer = ENDPOINT.answer(Request(method=method))
+
+    assert (answer.response.status, answer.response.body, answer.events) == (200, b"", ())
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", ""])
+def test_other_methods_are_told_which_there_are(method: str) -> None:
+    answer = ENDPOINT.answer(evolve(postmark_request(DELIVERY, "pm", "hook"), method=method))
+
+    assert (answer.response.status, answer.response.headers) == (405, (("allow", "GET, HEAD, POST"),))
+    assert not answer.events
+
+
+def test_who_is_not_proven_is_asked_for_a_password() -> None:
+    answer = ENDPOINT.answer(postmark_request(DELIVERY, "pm", "wrong"))
+
+    assert answer.response.status == 401
+    assert answer.response.headers == (("www-authenticate", 'Basic realm="reports", charset="UTF-8"'),)
+    assert not answer.events
+
+
+def test_proof_comes_before_parsing() -> None:
+    assert ENDPOINT.answer(postmark_request(b"{", "pm", "wrong")).response.status == 401
+    assert ENDPOINT.answer(postmark_request(b"{", "pm", "hook")).response.status == 400
+
+
+def test_a_body_too_large_is_not_looked_at() -> None:
+    small = FeedbackEndpoint(Postmark("pm", "hook"), body_limit=10)
+
+    assert small.answer(postmark_request(b"[" + b" " * 8 + b"]", "pm", "hook")).response.status == 200
+    assert small.answer(postmark_request(b"[" + b" " * 9 + b"]", "pm", "hook")).response.status == 413
+
+
+@pytest.mark.parametrize("limit", [0, -1, "10"])
+def test_a_limit_that_takes_nothing_is_refused(limit: Any) -> None:
+    with pytest.raises(ConfigurationError, match="body_limit"):
+        FeedbackEndpoint(Postmark("pm", "hook"), body_limit=limit)
+
+
+def test_nothing_secret_and_nobodys_address_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    endpoint = FeedbackEndpoint(Postmark("the-user", "the-s3cret"), clock=FrozenClock(NOON))
+    for request in (
+        postmark_request(DELIVERY, "the-user", "a-gue55"),
+        postmark_request(b'{"Recipient": "ada@example.net"', "the-user", "the-s3cret"),
+        postmark_request({**DELIVERY, "DeliveredAt": "ada@example.net"}, "the-user", "the-s3cret"),
+        postmark_request(b" " * (BODY_LIMIT + 1), "the-user", "the-s3cret"),
+        postmark_request(DELIVERY, "the-user", "the-s3cret"),
+    ):
+        endpoint.answer(request)
+
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 4
+    assert not any(word in caplog.text for word in ("the-user", "the-s3cret", "a-gue55", "ada@example.net", "Basic "))
+
+
+def test_a_signature_has_no_challenge() -> None:
+    answer = FeedbackEndpoint(PigeonPost(b"key")).answer(Request(method="POST", body=b"[]"))
+
+    assert (answer.response.status, answer.response.headers) == (401, ())
+
+
+# ---- the contract ----------------------------------------------------------------------------------------------------
+
+
+@frozen
+class PigeonPost:
+    """A stranger's adapter, that holds the contract."""
+
+    key: bytes = field(repr=False)
+    name: str = "pigeonpost"
+
+    def mark(self, headers: Headers, delivery_id: DeliveryId, /) -> Headers:
+        return marked(headers, (("X-Pigeon-Ring", delivery_id),))
+
+    def read(self, request: Request, /) -> Sequence[Event]:
+        require_hmac_sha256(self.key, request.body, request.headers.get("x-pigeon-proof", ""))
+        return events_of(json_body(request), self.event, source=self.name, kind="what", person=("to",), came=NOON)
+
+    def event(self, told: dict[str, str]) -> Event:
+        about = About(
+            delivery_id=DeliveryId(told["ring"]),
+            recipient=told["to"],
+            at=NOON,
+            source=self.name,
+            key=told["id"],
+            raw=told,
+        )
+        return Delivered(about) if told["what"] == "landed" else Unrecognised(about, told["what"])
+
+
+def flown(body: bytes) -> Request:
+    return Request(method="POST", headers={"X-Pigeon-Proof": digest(b"key", body)}, body=body, received_at=NOON)
+
+
+LANDED = [{"ring": "d1", "to": "ada@example.net", "id": str(number), "what": "landed"} for number in range(3)]
+SAMPLE = flown(json.dumps(LANDED).encode())
+
+
+def test_a_good_adapter_holds_the_contract() -> None:
+    feedback_contract(PigeonPost(b"key"), [SAMPLE])
+    feedback_contract(PigeonPost(b"key"), [SAMPLE], prove=flown)
+
+
+class Believes(PigeonPost):
+    """Believes everybody."""
+
+    def read(self, request: Request, /) -> Sequence[Event]:
+        return super().read(flown(request.body))
+
+
+class BelievesTheEmpty(PigeonPost):
+    """Believes whoever sends nothing."""
+
+    def read(self, request: Request, /) -> Sequence[Event]:
+        return super().read(request) if request.body else ()
+
+
+class Parses(PigeonPost):
+    """Lets the parser's error out."""
+
+    def read(self, request: Request, /) -> Sequence[Event]:
+        require_hmac_sha256(self.key, request.body, request.headers.get("x-pigeon-proof", ""))
+        return tuple(self.event(told) for told in json.loads(request.body))
+
+
+class ParsesFirst(PigeonPost):
+    """Parses before it proves."""
+
+    def read(self, request: Request, /) -> Sequence[Event]:
+        json.loads(request.body)
+        return super().read(request)
+
+
+class Stumbles(PigeonPost):
+    """Loses a batch for one odd report."""
+
+    def read(self, request: Request, /) -> Sequence[Event]:
+        events = super().read(request)
+        return [event for event in events[:1] if isinstance(event, Unrecognised)] or events
+
+
+class Explodes(PigeonPost):
+    """Lets one odd report stop it."""
+
+    def read(self, request: Request, /) -> Sequence[Event]:
+        require_hmac_sha256(self.key, request.body, request.headers.get("x-pigeon-proof", ""))
+        return tuple(self.event(told) for told in json_body(request))
+
+
+class Skips(PigeonPost):
+    """Takes the unknown for something it knows."""
+
+    def read(self, request: Request, /) -> Sequence[Event]:
+        return [Delivered(event.about) for event in super().read(request)]
+
+
+class KeepsTheBatch(PigeonPost):
+    """Keeps everybody's reports with each event."""
+
+    def read(self, request: Request, /) -> Sequence[Event]:
+        whole = {"reports": json_body(request)}
+        return [evolve(event, about=evolve(event.about, raw=whole)) for event in super().read(request)]
+
+
+class KeepsTheNeighbour(PigeonPost):
+    """Keeps another's report inside the first."""
+
+    def read(self, request: Request, /) -> Sequence[Event]:
+        first, *others = super().read(request)
+        raw = {"mine": first.about.raw, "next": [others[0].about.raw]} if others else first.about.raw
+        return [evolve(first, about=evolve(first.about, raw=raw)), *others]
+
+
+class KeepsNothing(PigeonPost):
+    """Keeps no report."""
+
+    def read(self, request: Request, /) -> Sequence[Event]:
+        return [evolve(event, about=evolve(event.about, raw=None)) for event in super().read(request)]
+
+
+class OneKey(PigeonPost):
+    """Has one key for all."""
+
+    def read(self, request: Request, /) -> Sequence[Event]:
+        return [evolve(event, about=evolve(event.about, key="k")) for event in super().read(request)]
+
+
+class Counts(PigeonPost):
+    """Makes a new key at every reading."""
+
+    reads: list[int] = []
+
+    def read(self, request: Request, /) -> Sequence[Event]:
+        events = super().read(request)
+        self.reads.append(1)
+        return [evolve(e, about=evolve(e.about, key=f"{len(self.reads)} {e.about.key}")) for e in events]
+
+
+class AnotherSource(PigeonPost):
+    """Speaks for another."""
+
+    def read(self, request: Request, /) -> Sequence[Event]:
+        return [evolve(event, about=evolve(event.about, source="smtp")) for event in super().read(request)]
+
+
+class Silent(PigeonPost):
+    """Reads nothing."""
+
+    def read(self, request: Request, /) -> Sequence[Event]:
+        super().read(request)
+        return ()
+
+
+class Marks(PigeonPost):
+    """Marks by a rule of one's own."""
+
+    def mark(self, headers: Headers, delivery_id: DeliveryId, /) -> Headers:
+        match self.name:
+            case "drops":
+                return (("X-Pigeon-Ring", delivery_id),)
+            case "forgets":
+                return headers
+            case "doubles":
+                return (*headers, ("X-Pigeon-Ring", delivery_id))
+        return (*headers, ("X-Pigeon-Ring", f"{delivery_id}\u00e9")) if len(headers) == 1 else headers
+
+
+@pytest.mark.parametrize(
+    ("adapter", "promise"),
+    [
+        (Believes(b"key"), "UnverifiedError"),
+        (BelievesTheEmpty(b"key"), "is read, and should be UnverifiedError"),
+        (Parses(b"key"), "MalformedError"),
+        (ParsesFirst(b"key"), "JSONDecodeError, not UnverifiedError"),
+        (Stumbles(b"key"), "loses its batch"),
+        (Explodes(b"key"), "KeyError, and loses its batch"),
+        (Skips(b"key"), "not become Unrecognised"),
+        (KeepsTheBatch(b"key"), "that event alone"),
+        (KeepsTheNeighbour(b"key"), "that event alone"),
+        (KeepsNothing(b"key"), "no raw"),
+        (OneKey(b"key"), "same key"),
+        (Counts(b"key"), "different keys"),
+        (AnotherSource(b"key"), "source"),
+        (Silent(b"key"), "no event"),
+        (Marks(b"key", "drops"), "loses or moves"),
+        (Marks(b"key", "forgets"), "does not write"),
+        (Marks(b"key", "doubles"), "doubles"),
+        (Marks(b"key", "accents"), "ASCII"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, PigeonPost) else None,
+)
+def test_each_broken_promise_is_named(adapter: Feedback, promise: str) -> None:
+    with pytest.raises(AssertionError, match=promise):
+        feedback_contract(adapter, [SAMPLE], prove=flown)
+
+
+class ProofInside(PigeonPost):
+    """Finds its proof in the body."""
+
+    def read(self, request: Request, /) -> Sequence[Event]:
+        proof, _, told = request.body.partition(b" ")
+        return super().read(evolve(request, headers={"x-pigeon-proof": proof.decode()}, body=told))
+
+
+def test_a_proof_in_the_body_needs_no_header() -> None:
+    inside = evolve(SAMPLE, headers={}, body=f"{SAMPLE.headers['x-pigeon-proof']} ".encode() + SAMPLE.body)
+
+    feedback_contract(ProofInside(b"key"), [inside], proof_in_body=True)
+    with pytest.raises(AssertionError, match="UnverifiedError"):
+        feedback_contract(ProofInside(b"key"), [inside])
+
+
+def test_a_contract_needs_a_sample() -> None:
+    with pytest.raises(AssertionError, match="sample"):
+        feedback_contract(PigeonPost(b"key"), [])
+
+
+def test_what_was_read_can_be_kept_and_read_again() -> None:
+    body = rb'{"RecordType": "Delivery", "Recipient": "\ud800@example.net", "DeliveredAt": "2026-01-02T12:00:00+01:00"}'
+    [event] = ENDPOINT.answer(postmark_request(body, "pm", "hook")).events
+
+    assert read_event(write_event(event)) == event
+    write_event(event).encode()
+
+
+def test_a_zone_other_than_utc_is_kept_right() -> None:
+    assert moment("2026-01-02T13:00:00+01:00", otherwise=NOON) == NOON.astimezone(timezone(timedelta(hours=1)))
