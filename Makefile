@@ -1,42 +1,58 @@
-# Every command sets up what it needs: python3.11 or later with pip, make and git are enough.
-PY ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
-	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# Every command sets up what it needs, in .venv: python3.11 or later and make are enough.
+PY ?= python3 python3.11 python3.12 python3.13 python3.14 python3.15
 VENV := .venv
-BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check --retries 5 -c constraints.txt
+PYTHON := $(VENV)/bin/python
+# In the environment, so that the tools that build the package are held to the same versions.
+INSTALL := PIP_CONSTRAINT=constraints.txt $(PYTHON) -m pip install -q --disable-pip-version-check --retries 5 --timeout 60
 
 .PHONY: demo test test-real lint types docs bench clean
 
-demo: $(VENV)/.test
-	$(BIN)/python -m custom_smtp demo
+demo: $(VENV)/.testing
+	$(PYTHON) -m custom_smtp demo
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -q --cov --cov-report=term --ignore=tests/real
+	$(PYTHON) -m pytest -q --cov --cov-report=term --ignore=tests/real
 
 test-real: $(VENV)/.test
-	$(BIN)/python -m pytest -q tests/real
+	$(PYTHON) -m pytest -q tests/real
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
 
 types: $(VENV)/.dev
-	$(BIN)/mypy
+	$(PYTHON) -m mypy
+	$(PYTHON) docs/types_of_examples.py
 
 docs: $(VENV)/.dev
-	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	$(PYTHON) -m sphinx -q -W --keep-going -b html docs docs/_build/html
+
+bench: $(VENV)/.test
+	$(PYTHON) benchmarks/import_time.py
 
 clean:
 	rm -rf $(VENV) docs/_build build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-$(VENV)/bin/python:
-	@test -n "$(PY)" || { echo "missing: python3.11 or later, with its venv module (on Debian: apt install python3 python3-venv)"; exit 1; }
-	$(PY) -m venv $(VENV)
+# The first python that is new enough and can make an environment; else one line about what is missing.
+$(PYTHON):
+	@missing="python3.11 or later (Debian: apt install python3 python3-venv)"; \
+	for python in $(PY); do \
+		$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		missing="the modules venv and ensurepip of $$python (Debian: apt install python3-venv)"; \
+		$$python -c 'import venv, ensurepip' 2>/dev/null || continue; \
+		$$python -m venv $(VENV) && exit; \
+		missing="a place for $$python to make $(VENV) in"; \
+	done; \
+	rm -rf $(VENV); echo "missing: $$missing"; exit 1
 
-$(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(INSTALL) -e '.[test]'
+$(VENV)/.testing: pyproject.toml constraints.txt | $(PYTHON)
+	$(INSTALL) -e '.[testing]'
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.test: pyproject.toml constraints.txt | $(PYTHON)
+	$(INSTALL) -e '.[test]'
+	@touch $(VENV)/.testing $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(PYTHON)
 	$(INSTALL) -e '.[dev]'
-	@touch $@ $(VENV)/.test
+	@touch $(VENV)/.testing $(VENV)/.test $@

@@ -3,48 +3,57 @@
 import ipaddress
 import re
 import unicodedata
-from email.utils import getaddresses
 from typing import Any
 
 from attrs import Attribute, field, frozen
 
-from .checks import CONTROL, MailError, one_line
+from .checks import CONTROL, MailError, one_line, shown, writable
 
-# RFC 5322 section 3.2.3 (atext), with RFC 6531 section 3.3's non-ASCII; a quoted local part
+# RFC 5322 section 3.2.3 (atext), with RFC 6531 section 3.3's non-ASCII, white space apart; a quoted local part
 # (RFC 5321 section 4.1.2) without "@".
 _DOT_ATOM = re.compile(
-    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+)*"
+    r"(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]|(?!\s)[\x80-\U0010ffff])+"
+    r"(?:\.(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]|(?!\s)[\x80-\U0010ffff])+)*"
 )
 _QUOTED = re.compile(r'"(?:[^"\\@]|\\[^@])+"')
+# A name, in quotes or free of what has a meaning in an address list, and an address in angle brackets.
+_NAMED = re.compile(
+    r'(?:"(?P<quoted>(?:[^"\\]|\\.)*)" *|(?P<plain>[^"<>@,;:\\]*))<(?P<email>"(?:[^"\\]|\\.)+"@[^<>"]*|[^<>"]*)>'
+)
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _ADDRESS_OCTETS = 254  # RFC 5321 section 4.5.3.1.3, less the angle brackets
 _LOCAL_OCTETS = 64  # section 4.5.3.1.1
+_IN_NAMES = ("Ll", "Lu", "Lt", "Lo", "Lm", "Mn", "Mc", "Nd")  # RFC 5892 section 2.1
+_CATALAN_DOT = re.compile("(?<=l)\u00b7(?=l)")  # RFC 5892 appendix A.3
+# Appendix A.7, less its Han: a dot between signs of the Japanese scripts.
+_JAPANESE_DOT = re.compile("(?<=[\u3041-\u30fa\u30fc-\u30ff])\u30fb(?=[\u3041-\u30fa\u30fc-\u30ff])")
+_LABEL_LETTERS = 63 * 4  # more than any label needs, before its letters are composed; bounds the work on a hostile one
 
 
 def _an_address(_instance: object, _attribute: "Attribute[Any]", email: str) -> None:
     if not isinstance(email, str):
-        raise MailError(f"{email!r} is not an address: write text such as 'ada@example.net'")
+        raise MailError(f"{shown(email)} is not an address: write text such as 'ada@example.net'")
     if found := CONTROL.search(email):
         raise MailError(
-            f"the address {email!r} holds a line break or control character at {found.start()}: take it out"
+            f"the address {shown(email)} holds a line break or control character at {found.start()}: take it out"
         )
     local, at, domain = email.rpartition("@")
     if not (at and local and domain):
-        raise MailError(f"{email!r} is not an address: it needs one '@' between a name and a domain")
+        raise MailError(f"{shown(email)} is not an address: it needs one '@' between a name and a domain")
     if "@" in local:
-        raise MailError(f"{email!r} holds more than one '@': write a single address")
+        raise MailError(f"{shown(email)} holds more than one '@': write a single address")
     if not (_DOT_ATOM.fullmatch(local) or _QUOTED.fullmatch(local)):
         raise MailError(
-            f"{local!r} cannot stand in front of an '@': quote it, as in '\"a..b\"@example.net', or correct it"
+            f"{shown(local)} cannot stand in front of an '@': quote it, as in '\"a..b\"@example.net', or correct it"
         )
     try:
         octets = len(local.encode())
     except UnicodeEncodeError as error:
-        raise MailError(f"the address {email!r} holds half of a surrogate pair: correct it") from error
+        raise MailError(f"the address {shown(email)} holds half of a surrogate pair: correct it") from error
     if octets > _LOCAL_OCTETS:
-        raise MailError(f"the part before the '@' of {email!r} is over {_LOCAL_OCTETS} octets: shorten it")
+        raise MailError(f"the part before the '@' of {shown(email)} is over {_LOCAL_OCTETS} octets: shorten it")
     if octets + 1 + len(ascii_domain(domain)) > _ADDRESS_OCTETS:
-        raise MailError(f"the address {email[:40]!r}... is over {_ADDRESS_OCTETS} octets: shorten it")
+        raise MailError(f"the address {shown(email)} is over {_ADDRESS_OCTETS} octets: shorten it")
 
 
 @frozen
@@ -77,14 +86,20 @@ class Address:
         """Read one address as people write it: ``Ada <ada@example.net>`` or ``ada@example.net``.
 
         Raises:
-            MailError: there is not exactly one address in it.
+            MailError: there is not exactly one address in it, or its name must be quoted.
         """
-        one_line("the address")(None, None, text)  # type: ignore[arg-type]  # the attribute serves attrs alone
-        found = getaddresses([text])
-        if len(found) != 1:
-            raise MailError(f"{text!r} is not one address: give each person a mail of their own")
-        [(name, email)] = found
-        return cls(email or text, name, smtputf8=smtputf8)
+        writable(text, "the address", one_line=True)
+        text = text.strip()
+        if not text.endswith(">"):
+            return cls(text, smtputf8=smtputf8)
+        found = _NAMED.fullmatch(text)
+        if found is None:
+            raise MailError(
+                f"{shown(text)} is not one name and one address: give each person a mail of their own, "
+                "and quote a name with punctuation, as in '\"Doe, Ada\" <ada@example.net>'"
+            )
+        name = found["plain"] if found["quoted"] is None else re.sub(r"\\(.)", r"\1", found["quoted"])
+        return cls(found["email"], name.strip(), smtputf8=smtputf8)
 
     @property
     def local(self) -> str:
@@ -100,7 +115,7 @@ class Address:
     def wire(self) -> str:
         """The address as it stands in SMTP commands and headers, its domain in ASCII."""
         local, _, domain = self.email.rpartition("@")
-        return f"{local}@{domain if domain.isascii() else ascii_domain(domain)}"
+        return f"{local}@{domain.removesuffix('.') if domain.isascii() else ascii_domain(domain)}"
 
     @property
     def key(self) -> str:
@@ -136,32 +151,36 @@ def ascii_domain(domain: str) -> str:
     labels = [_ascii_label(label, domain) for label in domain.removesuffix(".").split(".")]
     name = ".".join(labels)
     if len(name) > 253:
-        raise MailError(f"the domain {domain[:40]!r}... is over 253 octets: shorten it")
+        raise MailError(f"the domain {shown(domain)} is over 253 octets: shorten it")
     return name
 
 
 def _ascii_label(label: str, domain: str) -> str:
     if not label.isascii():
-        label = unicodedata.normalize("NFKC", label).lower()
-        # RFC 5892, in the main: letters, marks, digits and the hyphen; no leading mark (RFC 5891 section 4.2.3.2).
-        categories = [unicodedata.category(letter) for letter in label]
-        allowed = all(
-            letter == "-" or category[0] in "LM" or category == "Nd"
-            for letter, category in zip(label, categories, strict=True)
-        )
-        if not label or not allowed or categories[0][0] == "M":
-            raise MailError(f"{domain!r} is not a domain name: {label!r} cannot be a part of one")
+        label = unicodedata.normalize("NFKC", label).lower() if len(label) <= _LABEL_LETTERS else ""
+        if not _speakable(label):
+            raise MailError(f"{shown(domain)} is not a domain name: {shown(label)} cannot be a part of one")
         if not label.isascii():
             label = "xn--" + label.encode("punycode").decode("ascii")
     if not _LABEL.fullmatch(label):
-        raise MailError(f"{domain!r} is not a domain name: {label!r} cannot be a part of one")
+        raise MailError(f"{shown(domain)} is not a domain name: {shown(label)} cannot be a part of one")
     return label.lower()
 
 
+def _speakable(label: str) -> bool:
+    """Whether a label beyond ASCII holds what a name may (RFC 5892, in the main): letters, marks, digits, hyphens."""
+    if not label or unicodedata.category(label[0])[0] == "M":  # RFC 5891 section 4.2.3.2
+        return False
+    rest = _JAPANESE_DOT.sub("", _CATALAN_DOT.sub("", label))
+    return all(letter == "-" or unicodedata.category(letter) in _IN_NAMES for letter in rest)
+
+
 def _literal(domain: str) -> str:
-    inside = domain[1:-1]
+    inside = domain[1:-1].lower()
+    six = inside.startswith("ipv6:")
     try:
-        ipaddress.IPv6Address(inside[5:]) if inside[:5].lower() == "ipv6:" else ipaddress.IPv4Address(inside)
+        # A zone ("%eth0") may hold anything at all, and means nothing to another host: no digit, so refused.
+        number = ipaddress.IPv6Address(inside[5:].replace("%", "?")) if six else ipaddress.IPv4Address(inside)
     except ValueError as error:
-        raise MailError(f"{domain!r} is no address literal: write [192.0.2.1] or [IPv6:2001:db8::1]") from error
-    return domain.lower()
+        raise MailError(f"{shown(domain)} is no address literal: write [192.0.2.1] or [IPv6:2001:db8::1]") from error
+    return f"[ipv6:{number}]" if six else f"[{number}]"

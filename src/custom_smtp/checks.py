@@ -7,12 +7,14 @@ Everything else takes these errors from `custom_smtp.errors`, where the whole tr
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import Attribute
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-"""C0 and DEL: none of them may stand in a command argument, a header or a URL."""
+T = TypeVar("T")
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Every control character, and the line breaks of Unicode: none may stand in a command argument, a header or a URL."""
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
@@ -30,6 +32,11 @@ class MailError(CustomSmtpError, ValueError):
 
 
 Check = Callable[[object, "Attribute[Any]", Any], None]
+
+
+def shown(told: object) -> str:
+    """What was given, as an error shows it: quoted, and cut off where it is long."""
+    return repr(told[:60]) + "..." if isinstance(told, str) and len(told) > 60 else repr(told)
 
 
 def writable(text: str, what: str, *, one_line: bool) -> None:
@@ -77,3 +84,10 @@ def each_a(kind: type, what: str) -> Check:
                 raise MailError(f"{attribute.name} holds {item!r}: {what}")
 
     return check
+
+
+def several(items: Iterable[T], what: str) -> tuple[T, ...]:
+    """Several things as a tuple. One alone, given where several belong, is a slip: `MailError`."""
+    if isinstance(items, str) or not isinstance(items, Iterable):
+        raise MailError(f"{what} is {type(items).__name__}, not several: write ({what},) or [{what}]")
+    return tuple(items)

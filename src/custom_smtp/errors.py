@@ -23,7 +23,10 @@
 What a provider or a server merely *reports* is an event, not an error.
 """
 
+from collections.abc import Callable
 from enum import Enum, StrEnum
+from functools import partial
+from typing import Any
 
 from .checks import ConfigurationError, CustomSmtpError, MailError
 from .replies import Reply
@@ -128,6 +131,9 @@ class RefusedError(TransportError):
         self.reply = reply
         self.at = at
 
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...], dict[str, Any]]:
+        return partial(type(self), at=self.at), (self.reply,), self.__dict__
+
 
 class UncertainError(TransportError):
     """The line broke after the last byte and before the answer (RFC 1047): the mail may have arrived."""
@@ -147,6 +153,9 @@ class UnrecordedError(CustomSmtpError):
         super().__init__(message)
         self.outcome = outcome
 
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...], dict[str, Any]]:
+        return partial(type(self), outcome=self.outcome), self.args, self.__dict__
+
 
 class TokenError(CustomSmtpError, ValueError):
     """A token that we did not issue for this purpose, or that was altered."""
@@ -157,7 +166,16 @@ class WebhookError(CustomSmtpError):
 
 
 class UnverifiedError(WebhookError):
-    """The proof is missing, wrong or too old: answer 401, and believe nothing of it."""
+    """The proof is missing, wrong or too old: answer 401, and believe nothing of it.
+
+    Attributes:
+        challenge: the ``WWW-Authenticate`` value that asks for the proof (RFC 9110 section 11.6.1); empty where there
+            is no such scheme, as with signatures.
+    """
+
+    def __init__(self, message: str, /, *, challenge: str = "") -> None:
+        super().__init__(message)
+        self.challenge = challenge
 
 
 class MalformedError(WebhookError):

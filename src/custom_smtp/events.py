@@ -3,17 +3,28 @@
 State is worked out from events (see `custom_smtp.state`), so late, double or disordered reports do no harm.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
-from .checks import aware
+from .checks import ConfigurationError, aware, shown
 from .errors import Retry, Step
 from .identifiers import DeliveryId
 from .replies import Reply
+
+
+def _said(_instance: object, attribute: "Attribute[Any]", text: str) -> None:
+    if not isinstance(text, str) or not text:
+        raise ConfigurationError(
+            f"{attribute.name} is {shown(text)}: a report without one could not be told from another, so make one"
+        )
+
+
+def _names(several: Iterable[str]) -> tuple[str, ...]:
+    return tuple(several)
 
 
 @frozen(kw_only=True)
@@ -27,13 +38,16 @@ class About:
         source: who says so: ``smtp``, ``tracking``, ``bounce-mail``, or a provider's name.
         key: tells this report from every other of its source; the same report told twice has the same key.
         raw: the report itself, that event alone; None where there is none.
+
+    Raises:
+        ConfigurationError: the time has no zone, or source or key is empty.
     """
 
     delivery_id: DeliveryId | None
     recipient: str
     at: datetime = field(validator=aware)
-    source: str
-    key: str
+    source: str = field(validator=_said)
+    key: str = field(validator=_said)
     raw: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
@@ -149,7 +163,7 @@ class Opened:
     proxied: bool = field(default=False, kw_only=True)
     prefetched: bool = field(default=False, kw_only=True)
     synthetic: bool = field(default=False, kw_only=True)
-    evidence: tuple[str, ...] = field(default=(), converter=tuple, kw_only=True)
+    evidence: tuple[str, ...] = field(default=(), converter=_names, kw_only=True)
     user_agent: str = field(default="", kw_only=True)
     client: str = field(default="", kw_only=True)
 
@@ -172,7 +186,7 @@ class Clicked:
     url: str
     link: str = field(default="", kw_only=True)
     machine: bool = field(default=False, kw_only=True)
-    evidence: tuple[str, ...] = field(default=(), converter=tuple, kw_only=True)
+    evidence: tuple[str, ...] = field(default=(), converter=_names, kw_only=True)
     user_agent: str = field(default="", kw_only=True)
     client: str = field(default="", kw_only=True)
 

@@ -3,7 +3,7 @@
 import re
 from typing import Self
 
-from .errors import MailError
+from .checks import MailError, shown
 
 _SHAPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -23,5 +23,5 @@ class DeliveryId(str):
     def __new__(cls, text: str, /) -> Self:
         """The text, if it has an id's shape."""
         if not isinstance(text, str) or not _SHAPE.fullmatch(text):
-            raise MailError(f"{text!r} cannot be a delivery id: use 1 to 64 letters, digits, '.', '_' or '-'")
+            raise MailError(f"{shown(text)} cannot be a delivery id: use 1 to 64 letters, digits, '.', '_' or '-'")
         return super().__new__(cls, text)

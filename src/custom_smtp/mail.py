@@ -1,20 +1,22 @@
 """What an application writes: a mail to one person."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any
 
 from attrs import Attribute, evolve, field, frozen
 
 from .addresses import Address
-from .checks import MailError, each_a, one_line, writable
+from .checks import MailError, each_a, one_line, several, shown, writable
 
 Headers = tuple[tuple[str, str], ...]
 
 _NAME = re.compile(r"[!-9;-~]{1,76}")  # RFC 5322 section 3.6.8, short enough to leave room on its line (2.1.1)
+_LONGEST_WORD = 900  # so that, folded at spaces, no line passes 998 octets (RFC 5322 section 2.1.1)
 _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(?:; ?[A-Za-z0-9-]+=[A-Za-z0-9_.+-]+)*")
 _CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+(?:@[A-Za-z0-9.-]+)?")
+_ID_OCTETS = 250  # it stands in one line of a header, which has room for 998 (RFC 5322 section 2.1.1)
 
 WRITTEN_BY_US = {
     "from": "Mail(sender=...)",
@@ -62,37 +64,54 @@ class Attachment:
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.content, bytes):
             raise MailError(f"the attachment {self.name!r} holds {type(self.content).__name__}: give it bytes")
-        if not _TYPE.fullmatch(self.content_type):
-            raise MailError(f"{self.content_type!r} is no media type: write one such as 'application/pdf'")
+        if not (isinstance(self.content_type, str) and _TYPE.fullmatch(self.content_type)):
+            raise MailError(f"{shown(self.content_type)} is no media type: write one such as 'application/pdf'")
         if self.content_type.lower().startswith(("multipart/", "message/")):
             raise MailError(f"an attachment cannot be {self.content_type}: attach it as application/octet-stream")
-        if self.content_id is not None and not _CONTENT_ID.fullmatch(self.content_id):
-            raise MailError(f"{self.content_id!r} is no content id: write one such as 'logo', without angle brackets")
+        if self.content_id is not None and not (
+            isinstance(self.content_id, str)
+            and len(self.content_id) <= _ID_OCTETS
+            and _CONTENT_ID.fullmatch(self.content_id)
+        ):
+            raise MailError(
+                f"{shown(self.content_id)} is no content id: write one such as 'logo', without angle brackets"
+            )
 
 
-def _addresses(several: Iterable[Address]) -> tuple[Address, ...]:
-    return tuple(several)
+def _addresses(addresses: Iterable[Address]) -> tuple[Address, ...]:
+    return several(addresses, "address")
 
 
-def _attachments(several: Iterable[Attachment]) -> tuple[Attachment, ...]:
-    return tuple(several)
+def _attachments(attachments: Iterable[Attachment]) -> tuple[Attachment, ...]:
+    return several(attachments, "attachment")
 
 
 def _headers(pairs: Iterable[tuple[str, str]]) -> Headers:
-    return tuple((name, value) for name, value in pairs)
+    return tuple(map(_header, several(pairs, "header")))
+
+
+def _header(pair: tuple[str, str]) -> tuple[str, str]:
+    if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
+        raise MailError(f"{pair!r} is no header: write pairs, as in headers=[('X-Name', 'value')] or headers.items()")
+    name, value = pair
+    return name, value
 
 
 def _can_be_written(_instance: object, _attribute: "Attribute[Any]", headers: Headers) -> None:
     for name, value in headers:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise MailError(
-                f"{name!r} is no header name: use 1 to 76 printable ASCII characters without ':' (RFC 5322)"
+                f"{shown(name)} is no header name: use 1 to 76 printable ASCII characters without ':' (RFC 5322)"
             )
         if instead := WRITTEN_BY_US.get(name.lower()):
             raise MailError(f"the header {name} is written from the mail itself: use {instead}")
         if name.lower().startswith("content-"):
             raise MailError(f"the header {name} is written from the mail's parts: use text, html and attachments")
         writable(value, f"the header {name}", one_line=True)
+        if value.isascii() and max(map(len, value.split(" "))) > _LONGEST_WORD:
+            raise MailError(
+                f"the header {name} has a word of over {_LONGEST_WORD} octets: put a space where it may be folded"
+            )
 
 
 def _a_body(_instance: object, attribute: "Attribute[Any]", body: str | None) -> None:
@@ -145,15 +164,18 @@ class Mail:
     campaign: CampaignType | str | None = None
 
     def __attrs_post_init__(self) -> None:
-        for role in ("sender", "to"):
-            if not isinstance(getattr(self, role), Address):
-                raise MailError(f"{role} is {getattr(self, role)!r}: write Address.parse('Ada <ada@example.net>')")
+        for role in ("sender", "to", "reply_to", "bounces_to"):
+            told = getattr(self, role)
+            if not (isinstance(told, Address) or (told is None and role in ("reply_to", "bounces_to"))):
+                raise MailError(f"{role} is {shown(told)}: write Address.parse('Ada <ada@example.net>')")
         if self.text is None and self.html is None:
             raise MailError("the mail has no body: give it text, html or both")
         if self.campaign is not None and not (isinstance(self.campaign, str) and self.campaign):
             raise MailError(
                 f"the campaign {self.campaign!r} is no type: use a CampaignType, a name, or None for the fallback"
             )
+        if self.campaign:
+            writable(self.campaign, "the campaign", one_line=True)
 
     @property
     def smtputf8(self) -> bool:

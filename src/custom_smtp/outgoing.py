@@ -1,18 +1,23 @@
 """Final bytes on their way, and what became of them."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from attrs import Attribute, field, frozen
 
 from .addresses import Address
-from .checks import MailError, each_a
+from .checks import MailError, each_a, several, shown
 from .errors import TransportError
 from .identifiers import DeliveryId
 from .replies import Reply
 
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\x00")
 _LINE_OCTETS = 998  # RFC 5322 section 2.1.1
+
+
+def _recipients(addresses: Iterable[Address]) -> tuple[Address, ...]:
+    return several(addresses, "recipients")
 
 
 @frozen
@@ -28,9 +33,11 @@ class Envelope:
     """
 
     sender: Address | None
-    recipients: tuple[Address, ...] = field(converter=tuple, validator=each_a(Address, "give it Address values"))
+    recipients: tuple[Address, ...] = field(converter=_recipients, validator=each_a(Address, "give it Address values"))
 
     def __attrs_post_init__(self) -> None:
+        if not (self.sender is None or isinstance(self.sender, Address)):
+            raise MailError(f"the envelope's sender is {shown(self.sender)}: give it an Address, or None")
         if not self.recipients:
             raise MailError("the envelope names no recipient: give it at least one address")
 
@@ -65,13 +72,20 @@ class Outgoing:
         smtputf8: whether the headers hold raw UTF-8 (RFC 6532).
 
     Raises:
-        MailError: the content could be read in two ways (a bare CR or LF), or not carried at all.
+        MailError: the content could be read in two ways (a bare CR or LF), or not carried at all; or another part is
+            not what it should be.
     """
 
     delivery_id: DeliveryId
     envelope: Envelope
     content: bytes = field(validator=_a_wire_form, repr=lambda content: f"<{len(content)} bytes>")
     smtputf8: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.delivery_id, DeliveryId):
+            raise MailError(f"delivery_id is {shown(self.delivery_id)}: write DeliveryId(...)")
+        if not isinstance(self.envelope, Envelope):
+            raise MailError(f"envelope is {shown(self.envelope)}: write Envelope(sender, recipients)")
 
     @property
     def eight_bit(self) -> bool:

@@ -7,7 +7,7 @@ from attrs import Attribute, field, frozen
 
 from .checks import ConfigurationError
 
-_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")
+_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|$)", re.ASCII)
 
 
 def _a_code(_instance: object, _attribute: "Attribute[Any]", code: int) -> None:

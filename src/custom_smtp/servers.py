@@ -6,12 +6,12 @@ from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
 from attrs import Attribute, field, frozen
 
 from .addresses import ascii_domain
-from .checks import CONTROL, ConfigurationError, MailError
+from .checks import CONTROL, ConfigurationError, MailError, shown
 
 
 class Tls(Enum):
@@ -26,10 +26,16 @@ class Tls(Enum):
     nothing else works: it warns, never sends credentials in clear, and the receipt says what was used."""
 
 
+_SAYABLE = re.compile(r"[^\x00\ud800-\udfff]+")  # RFC 4616 section 2: UTF-8 without NUL
+
+
 def _sayable(what: str) -> "Callable[[object, Attribute[Any], str], None]":
     def check(_instance: object, _attribute: "Attribute[Any]", text: str) -> None:
-        if not isinstance(text, str) or not text or "\x00" in text:
-            raise ConfigurationError(f"the {what} is empty, no text, or holds a NUL: give the one your server issued")
+        if not isinstance(text, str) or not _SAYABLE.fullmatch(text):
+            raise ConfigurationError(
+                f"the {what} is empty, no text, or holds a NUL or half of a surrogate pair: "
+                "give the one your server issued"
+            )
 
     return check
 
@@ -39,7 +45,7 @@ class Credentials:
     """A user name and a password for SMTP AUTH. The password never prints.
 
     Raises:
-        ConfigurationError: one of them is empty or holds a NUL.
+        ConfigurationError: one of them is empty, or cannot be said in AUTH; the message holds neither.
     """
 
     username: str = field(validator=_sayable("user name"))
@@ -47,7 +53,7 @@ class Credentials:
 
 
 def _some_seconds(_instance: object, attribute: "Attribute[Any]", seconds: float) -> None:
-    if not isinstance(seconds, int | float) or not 0 < seconds <= 3600:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= 3600:
         raise ConfigurationError(f"{attribute.name} is {seconds!r}: use seconds above 0, up to 3600")
 
 
@@ -80,6 +86,7 @@ class Limits:
 
 
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
+_HELO_NAME = re.compile(r"[!-~]{0,255}")
 _PORTS = "use 587, 465 or 2525"
 
 
@@ -92,26 +99,30 @@ def _a_host(_instance: object, _attribute: "Attribute[Any]", host: str) -> None:
         return
     if not all(_LABEL.fullmatch(label) for label in host.removesuffix(".").split(".")) or len(host) > 253:
         raise ConfigurationError(
-            f"{host!r} is no host name: write a name such as 'smtp.provider.example', without scheme or port"
+            f"{shown(host)} is no host name: write a name such as 'smtp.provider.example', without scheme or port"
         )
 
 
 def _a_port(_instance: object, _attribute: "Attribute[Any]", port: int) -> None:
     if port == 25:
         raise ConfigurationError(f"port 25 is for servers talking to servers; {_PORTS}")
-    if not isinstance(port, int) or not 1 <= port <= 65535:
+    if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
         raise ConfigurationError(f"{port!r} is no port; {_PORTS}")
 
 
 def _a_helo_name(_instance: object, _attribute: "Attribute[Any]", name: str) -> None:
-    if name and not (name.isascii() and name.isprintable() and " " not in name):
+    if not isinstance(name, str) or not _HELO_NAME.fullmatch(name):
         raise ConfigurationError(
-            f"{name!r} cannot be said in EHLO: use this machine's full domain name, or leave it out"
+            f"{shown(name)} cannot be said in EHLO: use this machine's full domain name, or leave it out"
         )
 
 
 def _path(path: str | Path | None) -> Path | None:
-    return None if path is None else Path(path)
+    if path is None:
+        return None
+    if not isinstance(path, str | Path) or not str(path) or "\x00" in str(path):
+        raise ConfigurationError(f"ca_file is {path!r}: give the path of a PEM file, or leave it out")
+    return Path(path)
 
 
 def _host(host: str) -> str:
@@ -121,7 +132,9 @@ def _host(host: str) -> str:
     try:
         return ascii_domain(host)
     except MailError as error:
-        raise ConfigurationError(f"{host!r} is no host name: write a name such as 'smtp.provider.example'") from error
+        raise ConfigurationError(
+            f"{shown(host)} is no host name: write a name such as 'smtp.provider.example'"
+        ) from error
 
 
 @frozen
@@ -158,6 +171,8 @@ class Server:
             raise ConfigurationError(f"tls is {self.tls!r}: use Tls.STARTTLS, Tls.IMPLICIT or Tls.OPPORTUNISTIC")
         if self.credentials is not None and not isinstance(self.credentials, Credentials):
             raise ConfigurationError("credentials are no Credentials: write Credentials('user', 'password')")
+        if not isinstance(self.limits, Limits):
+            raise ConfigurationError(f"limits is {self.limits!r}: write Limits(reply=60) or Limits.all_of(60)")
 
     @classmethod
     def from_url(cls, url: str) -> "Server":
@@ -194,27 +209,29 @@ SCHEMES: dict[str, tuple[Tls, int | None]] = {
 
 OPTIONS = ("timeout", "ehlo", "ca", "tls")
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,15}")  # RFC 3986 section 3.1
+_PERCENT_ENCODED = re.compile(r"(?:[^%]|%[0-9A-Fa-f]{2})*")
+
 
 def _server_from(url: str) -> Server:
+    if not isinstance(url, str):
+        raise ConfigurationError(f"the server's URL is {type(url).__name__}: write it as text")
     if CONTROL.search(url):
         raise ConfigurationError("the server's URL holds a line break or control character: take it out")
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ConfigurationError(
-            f"the server's URL cannot be read ({error}): write submission://user:password@host:587"
-        ) from None
-    if parts.scheme not in SCHEMES:
+    scheme, slashes, _ = url.partition("://")
+    if scheme.lower() not in SCHEMES or not slashes:
         known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
-        raise ConfigurationError(f"the server's URL begins with {parts.scheme or 'no scheme'!r}: use one of {known}")
-    if parts.path not in ("", "/") or parts.fragment:
+        # Only what has the shape of a scheme is shown: a setting mixed up with another may be a secret.
+        began = repr(scheme) if slashes and _SCHEME.fullmatch(scheme) else "no scheme"
+        raise ConfigurationError(f"the server's URL begins with {began}: use one of {known}")
+    parts = _split(url)
+    if parts is None:
         raise ConfigurationError(
-            "the server's URL has a path or fragment: percent-encode '/', '#' and '?' in the password"
+            "the server's URL cannot be read: write submission://user:password@host:587, and percent-encode "
+            "'/', '?', '#', '[', ']' and '%' in the password"
         )
     tls, usual_port = SCHEMES[parts.scheme]
-    if port is None:
-        port = usual_port
+    port = usual_port if parts.port is None else parts.port
     if port is None:
         raise ConfigurationError(
             f"smtp:// needs a port, and 25 is for servers talking to servers; {_PORTS}, or submission://"
@@ -223,7 +240,7 @@ def _server_from(url: str) -> Server:
     if "tls" in options:
         tls = _opportunistic(options["tls"], tls)
     return Server(
-        host=parts.hostname or "",
+        host=_decoded(parts.hostname or "", "host"),
         port=port,
         credentials=_credentials(parts.username, parts.password),
         tls=tls,
@@ -233,11 +250,37 @@ def _server_from(url: str) -> Server:
     )
 
 
+def _split(url: str) -> SplitResult | None:
+    """The parts of a URL that can be read in one way only.
+
+    None is all that is said of any other, since the standard library's own words quote the URL, password and all; and
+    an ``@`` behind the host is the end of a password that was not percent-encoded.
+    """
+    try:
+        parts = urlsplit(url)
+        readable = parts.port is None or parts.port > 0
+    except ValueError:
+        return None
+    one_way = parts.path in ("", "/") and not parts.fragment and "@" not in parts.query
+    return parts if readable and one_way else None
+
+
+def _decoded(text: str, what: str) -> str:
+    if not _PERCENT_ENCODED.fullmatch(text):
+        raise ConfigurationError(f"the {what} in the server's URL holds a '%' that encodes nothing: write it as %25")
+    try:
+        return unquote_to_bytes(text).decode()
+    except UnicodeError:
+        pass  # the error would quote what it could not read, which may be the password
+    raise ConfigurationError(f"the {what} in the server's URL is not UTF-8: percent-encode it as UTF-8")
+
+
 def _options(query: str) -> dict[str, str]:
     options: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
+    for pair in query.split("&") if query else ():
+        name, _, value = (_decoded(part, "option") for part in pair.partition("="))
         if name not in OPTIONS:
-            raise ConfigurationError(f"the server's URL has the option {name!r}: use {', '.join(OPTIONS)}")
+            raise ConfigurationError(f"the server's URL has an option that is not known: use {', '.join(OPTIONS)}")
         if name in options or not value:
             raise ConfigurationError(f"the server's URL gives the option {name!r} no value, or two: give it one")
         options[name] = value
@@ -255,7 +298,7 @@ def _opportunistic(value: str, tls: Tls) -> Tls:
 def _credentials(username: str | None, password: str | None) -> Credentials | None:
     if username is None and password is None:
         return None
-    return Credentials(unquote(username or "", errors="strict"), unquote(password or "", errors="strict"))
+    return Credentials(_decoded(username or "", "user name"), _decoded(password or "", "password"))
 
 
 def _limits(options: dict[str, str]) -> Limits:
@@ -271,8 +314,9 @@ def _limits(options: dict[str, str]) -> Limits:
 
 
 def _is_ip(host: str) -> bool:
+    address, percent, zone = host.partition("%")
     try:
-        ipaddress.ip_address(host)
+        ipaddress.ip_address(address)
     except ValueError:
         return False
-    return True
+    return not percent or (":" in address and _LABEL.fullmatch(zone) is not None)

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
-from .checks import aware
+from .checks import CONTROL, ConfigurationError, aware, shown
 from .events import Event
 
 
@@ -40,13 +41,31 @@ class Request:
     received_at: datetime | None = field(default=None, validator=aware)
 
 
+def _a_status(_instance: object, _attribute: "Attribute[Any]", status: int) -> None:
+    if not isinstance(status, int) or not 200 <= status <= 599:
+        raise ConfigurationError(f"{status!r} is no final HTTP status: use 200 to 599 (RFC 9110 section 15)")
+
+
+def _sendable(_instance: object, _attribute: "Attribute[Any]", headers: tuple[tuple[str, str], ...]) -> None:
+    # A line break here would let whoever wrote a link write headers and a body of their own.
+    for name, value in headers:
+        if not name.isascii() or CONTROL.search(name) or name != name.lower():
+            raise ConfigurationError(f"{shown(name)} is no header name: write it in lower-case ASCII")
+        if not value.isascii() or CONTROL.search(value):
+            raise ConfigurationError(f"the header {name} is {shown(value)}: percent-encode what is not printable ASCII")
+
+
 @frozen
 class Response:
-    """What the door sends back. Header names are lower case."""
+    """What the door sends back. Header names are lower case.
 
-    status: int
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
+    Raises:
+        ConfigurationError: it could not be sent, or would be read as something else.
+    """
+
+    status: int = field(validator=_a_status)
+    headers: tuple[tuple[str, str], ...] = field(default=(), validator=_sendable)
+    body: bytes = field(default=b"", repr=lambda body: f"<{len(body)} bytes>")
 
 
 @frozen

@@ -1,0 +1,101 @@
+"""The checks that values share."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from attrs import field, frozen
+from hypothesis import given
+from hypothesis import strategies as st
+
+from custom_smtp.checks import CONTROL, aware, each_a, one_line, several, shown, writable
+from custom_smtp.errors import ConfigurationError, MailError
+
+
+@frozen
+class _Line:
+    text: str = field(validator=one_line("the line"))
+
+
+@frozen
+class _Moment:
+    at: datetime | None = field(validator=aware)
+
+
+@frozen
+class _Words:
+    words: tuple[str, ...] = field(validator=each_a(str, "give it words"))
+
+
+@given(st.text())
+def test_a_line_is_writable_or_refused_and_a_writable_one_is_one_line(text: str) -> None:
+    try:
+        _Line(text)
+    except MailError as refused:
+        assert "the line" in str(refused)
+    else:
+        assert len(text.splitlines()) <= 1
+        assert text.encode().decode() == text
+
+
+@pytest.mark.parametrize("character", ["\n", "\r", "\x00", "\t", "\x0b", "\x1f", "\x7f", "\x85", "\u2028", "\u2029"])
+def test_a_control_character_is_named_with_its_place(character: str) -> None:
+    with pytest.raises(MailError, match=r"at 2\): take it out") as refused:
+        _Line(f"ab{character}c")
+    assert repr(character) in str(refused.value)
+    assert CONTROL.search(character)
+
+
+@given(st.characters(categories=["Cc"]))
+def test_every_control_character_of_unicode_is_one(character: str) -> None:
+    assert CONTROL.search(character)
+
+
+def test_a_body_may_have_lines_but_no_nul() -> None:
+    writable("a\r\nb\tc\u2028", "the body", one_line=False)
+    with pytest.raises(MailError, match="the body holds a NUL at 1"):
+        writable("a\x00", "the body", one_line=False)
+
+
+@pytest.mark.parametrize("one", [True, False])
+def test_half_of_a_surrogate_pair_is_refused_with_a_way_out(one: bool) -> None:
+    with pytest.raises(MailError, match="errors='replace'"):
+        writable("a\ud800", "the text", one_line=one)
+
+
+def test_what_is_no_text_is_refused() -> None:
+    with pytest.raises(MailError, match="bytes, not text: decode it first"):
+        writable(b"a", "the text", one_line=True)  # type: ignore[arg-type]  # the slip under test
+
+
+def test_a_moment_without_a_zone_is_refused_with_a_way_out() -> None:
+    with pytest.raises(ConfigurationError, match=r"at is .* no time zone: use datetime.now\(UTC\)"):
+        _Moment(datetime(2026, 1, 1))  # noqa: DTZ001  # the slip under test
+    with pytest.raises(ConfigurationError, match="at is 'today'"):
+        _Moment("today")  # type: ignore[arg-type]  # the slip under test
+
+
+@pytest.mark.parametrize(
+    "at", [None, datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=2)))]
+)
+def test_a_moment_with_any_zone_is_right(at: datetime | None) -> None:
+    assert _Moment(at).at == at
+
+
+def test_a_stranger_among_many_is_named() -> None:
+    assert _Words(("a", "b")).words == ("a", "b")
+    with pytest.raises(MailError, match="words holds 7: give it words"):
+        _Words(("a", 7))  # type: ignore[arg-type]  # the slip under test
+
+
+def test_one_where_several_belong_is_refused() -> None:
+    assert several(iter([1, 2]), "number") == (1, 2)
+    with pytest.raises(MailError, match=r"number is int, not several: write \(number,\)"):
+        several(7, "number")  # type: ignore[arg-type]  # the slip under test
+    with pytest.raises(MailError, match="word is str, not several"):
+        several("ada", "word")
+
+
+def test_what_is_long_is_cut_off_where_it_is_shown() -> None:
+    assert shown("ada") == "'ada'"
+    assert shown(None) == "None"
+    assert len(shown("\U0010ffff" * 1_000_000)) < 700

@@ -1,0 +1,64 @@
+"""What can happen to a mail."""
+
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+import attrs
+import pytest
+
+from custom_smtp import DeliveryId, Reply, events
+from custom_smtp.errors import ConfigurationError, Step
+from custom_smtp.events import About, Bounced, BounceKind, Clicked, Event, Opened, Refused
+
+NOW = datetime(2026, 1, 2, 5, tzinfo=UTC)
+ABOUT = About(
+    delivery_id=DeliveryId("d1"), recipient="ada@example.net", at=NOW, source="postmark", key="k1", raw={"a": "hidden"}
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"at": datetime(2026, 1, 2)}, "no time zone"),  # noqa: DTZ001  # the slip under test
+        ({"at": "2026-01-02"}, "no time zone"),
+        ({"source": ""}, "source is '': a report without one could not be told from another"),
+        ({"key": ""}, "key is ''"),
+        ({"key": None}, "key is None"),
+    ],
+)
+def test_a_report_that_could_not_be_filed_is_refused(changed: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        attrs.evolve(ABOUT, **changed)
+
+
+def test_every_event_is_about_something_and_never_changes() -> None:
+    kinds = get_args(Event)
+    assert len(kinds) == 15
+    for kind in kinds:
+        assert attrs.fields(kind)[0].name == "about"
+        assert attrs.fields(kind).about.type is About
+        with pytest.raises(attrs.exceptions.FrozenInstanceError):
+            object.__new__(kind).about = ABOUT
+
+
+def test_every_event_of_the_module_is_one_that_can_happen() -> None:
+    defined = {kind for kind in vars(events).values() if attrs.has(kind) and kind.__module__ == events.__name__}
+    assert defined - {About} == set(get_args(Event))
+
+
+def test_a_report_does_not_print_what_the_provider_wrote() -> None:
+    assert "hidden" not in repr(Clicked(ABOUT, "https://shop.example/"))
+
+
+def test_evidence_is_kept_as_it_was_told() -> None:
+    opened = Opened(ABOUT, proxied=True, evidence=["agent"])
+    assert opened.evidence == ("agent",)
+
+
+def test_equal_reports_are_equal_events() -> None:
+    assert Bounced(ABOUT, BounceKind.HARD, "gone") == Bounced(attrs.evolve(ABOUT), BounceKind.HARD, "gone")
+
+
+@pytest.mark.parametrize(("code", "permanent"), [(451, False), (550, True)])
+def test_a_refusal_says_whether_it_is_for_good(code: int, permanent: bool) -> None:
+    assert Refused(ABOUT, Reply(code), Step.RCPT).permanent is permanent

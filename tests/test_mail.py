@@ -1,0 +1,187 @@
+"""What an application writes."""
+
+import re
+from typing import Any
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from custom_smtp import Address, Attachment, CampaignType, Mail
+from custom_smtp.errors import MailError
+from custom_smtp.mail import WRITTEN_BY_US
+
+SHOP, ADA, BOB, EVE = (Address(f"{name}@example.net", name.title()) for name in ("shop", "ada", "bob", "eve"))
+
+
+def a_mail(**changed: Any) -> Mail:
+    fields: dict[str, Any] = {"sender": SHOP, "to": ADA, "subject": "Your order", "text": "It is on its way."}
+    return Mail(**fields | changed)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"sender": "shop@example.net"}, "sender is 'shop@example.net': write Address.parse"),
+        ({"sender": None}, "sender is None"),
+        ({"to": "ada@example.net"}, "to is 'ada@example.net': write Address.parse"),
+        ({"to": [ADA]}, "write Address.parse"),
+        ({"reply_to": "help@example.net"}, "reply_to is 'help@example.net'"),
+        ({"bounces_to": "bounces@example.net"}, "bounces_to is 'bounces@example.net'"),
+        ({"shown_to": ADA}, "address is Address, not several"),
+        ({"shown_to": ("ada@example.net",)}, "shown_to holds 'ada@example.net': give it Address values"),
+        ({"shown_cc": ("ada@example.net",)}, "shown_cc holds 'ada@example.net': give it Address values"),
+        ({"shown_cc": "ada@example.net"}, "address is str, not several"),
+        ({"text": None}, "no body: give it text, html or both"),
+        ({"text": b"bytes"}, "the mail's text is bytes, not text"),
+        ({"text": "a\x00b"}, "the mail's text holds a NUL at 1"),
+        ({"html": "a\udcffb"}, "the mail's html holds half of a surrogate pair at 1"),
+        ({"subject": "Hello\r\nBcc: eve@example.org"}, "the subject holds a line break"),
+        ({"subject": "Hello\nthere"}, "the subject holds a line break"),
+        ({"subject": "Hello\u2028there"}, "the subject holds a line break"),
+        ({"subject": None}, "the subject is NoneType, not text"),
+        ({"subject": "\ud83d"}, "the subject holds half of a surrogate pair"),
+        ({"campaign": ""}, "use a CampaignType, a name, or None"),
+        ({"campaign": 7}, "use a CampaignType, a name, or None"),
+        ({"campaign": "news\n"}, "the campaign holds a line break"),
+        ({"attachments": (b"bytes",)}, "attachments holds b'bytes': give it Attachment values"),
+        ({"attachments": Attachment("a.txt", b"")}, "attachment is Attachment, not several"),
+        ({"headers": {"X-Name": "value"}}, "write pairs, as in headers=[('X-Name', 'value')] or headers.items()"),
+        ({"headers": [("X-Name", "a", "b")]}, "write pairs"),
+        ({"headers": [7]}, "write pairs"),
+        ({"headers": 7}, "header is int, not several"),
+        ({"headers": [("X Name", "value")]}, "'X Name' is no header name"),
+        ({"headers": [("X-Name:", "value")]}, "is no header name"),
+        ({"headers": [("X-Name\r\nBcc", "value")]}, "is no header name"),
+        ({"headers": [("", "value")]}, "is no header name"),
+        ({"headers": [("X-" + "n" * 75, "value")]}, "is no header name"),
+        ({"headers": [("X-Näme", "value")]}, "is no header name"),
+        ({"headers": [(None, "value")]}, "is no header name"),
+        ({"headers": [("X-Name", "a\r\nBcc: eve@example.org")]}, "the header X-Name holds a line break"),
+        ({"headers": [("X-Name", "a\nb")]}, "the header X-Name holds a line break"),
+        ({"headers": [("X-Name", "a\x00")]}, "the header X-Name holds a line break or control character"),
+        ({"headers": [("X-Name", "\udcff")]}, "the header X-Name holds half of a surrogate pair"),
+        ({"headers": [("X-Name", "w" * 1000)]}, "put a space where it may be folded"),
+        ({"headers": [("X-Name", 7)]}, "the header X-Name is int, not text"),
+        ({"headers": [("Content-Type", "text/html")]}, "use text, html and attachments"),
+    ],
+)
+def test_a_mail_that_cannot_be_written_is_refused_and_told_why(changed: dict[str, Any], says: str) -> None:
+    with pytest.raises(MailError) as refused:
+        a_mail(**changed)
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize("name", sorted(WRITTEN_BY_US))
+def test_a_header_that_has_a_field_names_the_field(name: str) -> None:
+    with pytest.raises(MailError) as refused:
+        a_mail(headers=[(name.title(), "x")])
+    assert WRITTEN_BY_US[name] in str(refused.value)
+
+
+@given(st.text(), st.text())
+def test_any_header_is_one_line_of_printable_name_and_clean_value_or_refused(name: str, value: str) -> None:
+    try:
+        [(name, value)] = a_mail(headers=[(name, value)]).headers
+    except MailError:
+        return
+    assert re.fullmatch(r"[!-9;-~]{1,76}", name)
+    assert len(value.splitlines()) <= 1
+    assert value.encode().decode() == value
+
+
+@given(st.characters(categories=["Cc", "Cs", "Zl", "Zp"]), st.sampled_from(["subject", "campaign", "header"]))
+def test_no_control_character_gets_through_any_field(character: str, field: str) -> None:
+    told = f"a{character}b"
+    with pytest.raises(MailError, match="take it out|surrogate"):
+        a_mail(**({"headers": [("X-Name", told)]} if field == "header" else {field: told}))
+
+
+def test_what_may_be_in_a_mail_is_taken() -> None:
+    mail = a_mail(
+        html="<p>Zeile\r\nzwei\t</p>",
+        headers=iter([("X-Name", "žlutý"), ("X-Name", "again"), ["X-List", ""]]),
+        shown_to=[ADA, BOB],
+        attachments=[Attachment("a.txt", b"a")],
+        campaign=CampaignType.NEWSLETTER,
+    )
+    assert mail.headers == (("X-Name", "žlutý"), ("X-Name", "again"), ("X-List", ""))
+    assert mail.shown_to == (ADA, BOB)
+    assert mail.campaign == "newsletter"
+
+
+def test_a_mail_needs_smtputf8_as_soon_as_one_address_does() -> None:
+    foreign = Address("jürgen@example.net", smtputf8=True)
+    assert not a_mail(sender=Address("shop@münchen.example")).smtputf8
+    for field in ("sender", "to", "reply_to", "bounces_to"):
+        assert a_mail(**{field: foreign}).smtputf8
+    assert a_mail(shown_to=[ADA, foreign]).smtputf8
+    assert a_mail(shown_cc=[foreign]).smtputf8
+
+
+class TestAttachment:
+    """A file that travels with a mail."""
+
+    @pytest.mark.parametrize(
+        ("fields", "says"),
+        [
+            ({"name": "a\r\nb"}, "the attachment's name holds a line break"),
+            ({"name": None}, "the attachment's name is NoneType"),
+            ({"content": "text"}, "holds str: give it bytes"),
+            ({"content": bytearray(b"a")}, "holds bytearray: give it bytes"),
+            ({"content_type": "pdf"}, "'application/pdf'"),
+            ({"content_type": "text/plain\r\nBcc: x"}, "is no media type"),
+            ({"content_type": 'text/plain; name="a"'}, "is no media type"),
+            ({"content_type": None}, "is no media type"),
+            ({"content_type": "message/rfc822"}, "attach it as application/octet-stream"),
+            ({"content_type": "Multipart/mixed"}, "attach it as application/octet-stream"),
+            ({"content_id": "<logo>"}, "without angle brackets"),
+            ({"content_id": ""}, "is no content id"),
+            ({"content_id": "a\nb"}, "is no content id"),
+            ({"content_id": "l" * 251}, "is no content id"),
+            ({"content_id": 7}, "is no content id"),
+        ],
+    )
+    def test_one_that_cannot_be_written_is_refused_and_told_why(self, fields: dict[str, Any], says: str) -> None:
+        with pytest.raises(MailError) as refused:
+            Attachment(**{"name": "a.pdf", "content": b"%PDF"} | fields)
+        assert says in str(refused.value)
+
+    def test_a_good_one_shows_its_size_and_not_its_bytes(self) -> None:
+        logo = Attachment("žlutý logo.png", b"secret", "image/png", "logo@shop.example")
+        assert "<6 bytes>" in repr(logo)
+        assert "secret" not in repr(logo)
+        assert Attachment("a.csv", b"", "text/csv; charset=utf-8; header=present").content == b""
+
+
+class TestFanOut:
+    """One message to several people: a mail each."""
+
+    def test_all_see_the_same_and_nobody_sees_bcc(self) -> None:
+        mails = a_mail().fan_out(to=[ADA], cc=[BOB], bcc=[EVE])
+        assert [mail.to for mail in mails] == [ADA, BOB, EVE]
+        assert {(mail.shown_to, mail.shown_cc) for mail in mails} == {((ADA,), (BOB,))}
+
+    def test_a_person_named_twice_gets_one_mail(self) -> None:
+        again = Address("ADA@Example.net")
+        mails = a_mail().fan_out(to=[ADA, BOB, again], cc=[again], bcc=[BOB])
+        assert [mail.to.key for mail in mails] == ["ada@example.net", "bob@example.net"]
+
+    def test_bcc_alone_leaves_what_is_shown(self) -> None:
+        [mail] = a_mail(shown_cc=[BOB]).fan_out(bcc=[EVE])
+        assert (mail.to, mail.shown_to, mail.shown_cc) == (EVE, (ADA,), (BOB,))
+        [mail] = a_mail(shown_to=[BOB]).fan_out(bcc=[EVE])
+        assert mail.shown_to == (BOB,)
+
+    def test_nobody_is_an_error(self) -> None:
+        with pytest.raises(MailError, match="name somebody in to, cc or bcc"):
+            a_mail().fan_out()
+
+    @given(*[st.lists(st.sampled_from([ADA, BOB, EVE, Address("ADA@EXAMPLE.NET")]), max_size=4)] * 3)
+    def test_everybody_gets_exactly_one(self, to: list[Address], cc: list[Address], bcc: list[Address]) -> None:
+        if not (to or cc or bcc):
+            return
+        mails = a_mail().fan_out(to=to, cc=cc, bcc=bcc)
+        assert sorted(mail.to.key for mail in mails) == sorted({person.key for person in (*to, *cc, *bcc)})
+        assert all(evolve(mail, to=ADA) == evolve(mails[0], to=ADA) for mail in mails)
