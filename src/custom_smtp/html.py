@@ -31,10 +31,12 @@ _BODY = _any_case("body")
 
 _VALUE = rf"""(?:"[^"]*+"|'[^']*+'|[^{_SPACE}>"'][^{_SPACE}>]*+|(?=>))"""
 _EQUALS = rf"[{_SPACE}]*+="
-# An "=" whose value never ends leaves the tag without an end: it must not be read as part of the next name.
+# An "=" whose value never ends leaves the tag without an end: it must not be read as part of the next name. No text can
+# be read by two of the choices, so that a tag without an end costs one look back over its attributes, not more. (That
+# the group itself is not possessive is for Python before 3.11.5, which gets such groups wrong: CPython issue 106052.)
 _ATTRIBUTES = rf"""(?:
-    [{_SPACE}/]*+[^{_SPACE}/>][^{_SPACE}/>=]*+(?:="[^"]*+"|{_EQUALS}[{_SPACE}]*+{_VALUE}|(?!{_EQUALS}))
-)*+[{_SPACE}/]*+"""
+    [{_SPACE}/]*+[^{_SPACE}/>][^{_SPACE}/>=]*+(?:="[^"]*+"|(?!="){_EQUALS}[{_SPACE}]*+{_VALUE}|(?!{_EQUALS}))
+)*[{_SPACE}/]*+"""
 
 # Most tags can be told from the ones that matter by two letters; the second line is for the rest.
 _MAY_MATTER = "[aAvVxX]|[tT][eEiI]|[sS][cCtT]|[iI][fF]|[nN][oO]|[pP][lL]"
@@ -46,7 +48,7 @@ _DULL = rf"""(?:
   | <(?!{_LINK_NAME}{_NAME_ENDS}|{_RAW_NAME}{_NAME_ENDS})[A-Za-z][^{_SPACE}/>]*+{_ATTRIBUTES}>
   | <(?:!(?!--)|\?|/(?![A-Za-z]))[^>]*+>
   | <(?![A-Za-z/!?])
-)*+"""
+)*"""
 """Everything that is passed over: text, tags without links, declarations and bogus comments."""
 
 _NEXT = re.compile(

@@ -161,18 +161,21 @@ def _unfinished(link: str) -> bool:
 
 def _in_brackets(begin: str, end: str) -> str:
     inner = rf"[^{_NEVER}\{begin}\{end}]*+"
-    return rf"\{begin}(?:{inner}\{begin}{inner}\{end})*+{inner}\{end}"
+    return rf"\{begin}(?:{inner}\{begin}{inner}\{end})*{inner}\{end}"
 
 
 _NEVER = r"\s\x00-\x1f\x7f<>\"\u200b"
 _TEXT_URL = re.compile(
     rf"""(?<![A-Za-z0-9+])[hH][tT][tT][pP][sS]?://
-    (?:[^{_NEVER}()\[\]{{}}]++|{_in_brackets("(", ")")}|{_in_brackets("[", "]")}|{_in_brackets("{", "}")})++
+    (?=(?P<rest>(?:
+        [^{_NEVER}()\[\]{{}}]++|{_in_brackets("(", ")")}|{_in_brackets("[", "]")}|{_in_brackets("{", "}")}
+    )+))(?P=rest)
     (?![(\[{{]|[)\]}}][\w/])""",
     re.VERBOSE,
 )
 """A URL in running text. A bracket that does not close in it ends it, or where more follows leaves it in doubt: then
-mail programs differ on where the link ends, and it is left alone."""
+mail programs differ on where the link ends, and it is left alone. What was looked ahead to is taken whole or not at all:
+a possessive group would say so too, but Python before 3.11.5 gets those wrong (CPython issue 106052)."""
 
 _AFTER_A_LINK = (
     ".,;:!?'*`|\\\u2026\u3001\u3002\uff01\uff0c\uff0e\uff1a\uff1b\uff1f\u2019\u201d\u00bb\uff09\u300d\u300f\u3011"
