@@ -108,7 +108,7 @@ _HOME_OF = {
 if not TYPE_CHECKING:
     # Hidden from type checkers, which would otherwise take any misspelt name for a module attribute.
     def __getattr__(name: str) -> object:
-        from importlib import import_module
+        from importlib import import_module  # noqa: PLC0415 - not before a name is asked for
 
         if name in ("errors", "events"):
             return import_module(f".{name}", __name__)

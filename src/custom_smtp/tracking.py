@@ -174,8 +174,8 @@ _TEXT_URL = re.compile(
     re.VERBOSE,
 )
 """A URL in running text. A bracket that does not close in it ends it, or where more follows leaves it in doubt: then
-mail programs differ on where the link ends, and it is left alone. What was looked ahead to is taken whole or not at all:
-a possessive group would say so too, but Python before 3.11.5 gets those wrong (CPython issue 106052)."""
+mail programs differ on where the link ends, and it is left alone. What was looked ahead to is taken whole or not at
+all: a possessive group would say so too, but Python before 3.11.5 gets those wrong (CPython issue 106052)."""
 
 _AFTER_A_LINK = (
     ".,;:!?'*`|\\\u2026\u3001\u3002\uff01\uff0c\uff0e\uff1a\uff1b\uff1f\u2019\u201d\u00bb\uff09\u300d\u300f\u3011"
