@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
+from enum import Enum
 from typing import Any
 
 from attrs import Attribute, field, frozen
 
 from .addresses import Address
-from .checks import MailError, each_a, several, shown
-from .errors import TransportError
+from .checks import MailError, aware, each_a, several, shown
+from .errors import RefusedError, TransportError
 from .identifiers import DeliveryId
 from .replies import Reply
 
@@ -20,6 +22,26 @@ def _recipients(addresses: Iterable[Address]) -> tuple[Address, ...]:
     return several(addresses, "recipients")
 
 
+class Notify(Enum):
+    """When the server shall report on a recipient (RFC 3461 section 4.1)."""
+
+    NEVER = "NEVER"
+    SUCCESS = "SUCCESS"
+    FAILURE = "FAILURE"
+    DELAY = "DELAY"
+
+
+class Returned(Enum):
+    """How much of the mail a report brings back (RFC 3461 section 4.3)."""
+
+    FULL = "FULL"
+    HEADERS = "HDRS"
+
+
+def _occasions(several: Iterable[Notify]) -> tuple[Notify, ...]:
+    return tuple(several)
+
+
 @frozen
 class Envelope:
     """Whom the server hands the mail to, and whom it tells of failures (RFC 5321 section 2.3.1).
@@ -27,15 +49,24 @@ class Envelope:
     Attributes:
         sender: where failures are reported; None for mail that must not be answered (``MAIL FROM:<>``).
         recipients: at least one.
+        notify: when to report on a recipient, on servers with DSN (RFC 3461); empty leaves it to the server, which
+            reports failures as a rule.
+        returned: how much of the mail such a report brings back.
 
     Raises:
-        MailError: there is no recipient.
+        MailError: there is no recipient, or `Notify.NEVER` stands beside an occasion.
     """
 
     sender: Address | None
     recipients: tuple[Address, ...] = field(converter=_recipients, validator=each_a(Address, "give it Address values"))
+    notify: tuple[Notify, ...] = field(
+        default=(), converter=_occasions, validator=each_a(Notify, "give it Notify values"), kw_only=True
+    )
+    returned: Returned = field(default=Returned.HEADERS, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
+        if Notify.NEVER in self.notify and len(self.notify) > 1:
+            raise MailError("notify says never, and when: leave one of them out (RFC 3461 section 4.1)")
         if not (self.sender is None or isinstance(self.sender, Address)):
             raise MailError(f"the envelope's sender is {shown(self.sender)}: give it an Address, or None")
         if not self.recipients:
@@ -51,7 +82,10 @@ class Envelope:
 def _a_wire_form(_instance: object, _attribute: "Attribute[Any]", content: bytes) -> None:
     if not isinstance(content, bytes):
         raise MailError(f"the content is {type(content).__name__}: give it bytes in RFC 5322 form")
-    if found := _BARE.search(content):
+    # Counting is far quicker than searching, and finds whether there is anything to search for.
+    lines = content.count(b"\r\n")
+    clean = content.count(b"\n") == content.count(b"\r") == lines and b"\0" not in content
+    if not clean and (found := _BARE.search(content)):
         raise MailError(
             f"the content holds {found[0]!r} alone at {found.start()}: end every line with CRLF, and leave out NUL"
         )
@@ -70,6 +104,7 @@ class Outgoing:
         envelope: from whom, to whom.
         content: RFC 5322 bytes: CRLF line ends, no line over 998 octets. Not yet dot-stuffed.
         smtputf8: whether the headers hold raw UTF-8 (RFC 6532).
+        require_tls: every server on the way must keep it secret (RFC 8689), or it is not delivered.
 
     Raises:
         MailError: the content could be read in two ways (a bare CR or LF), or not carried at all; or another part is
@@ -80,6 +115,7 @@ class Outgoing:
     envelope: Envelope
     content: bytes = field(validator=_a_wire_form, repr=lambda content: f"<{len(content)} bytes>")
     smtputf8: bool = False
+    require_tls: bool = field(default=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.delivery_id, DeliveryId):
@@ -100,10 +136,20 @@ class Channel:
     Attributes:
         protocol: such as ``TLSv1.3``.
         cipher: such as ``TLS_AES_256_GCM_SHA384``.
+        certificate_ends: when the server's certificate runs out, UTC; None where that was not told.
     """
 
     protocol: str
     cipher: str
+    certificate_ends: datetime | None = field(default=None, validator=aware)
+
+
+@frozen
+class Refusal:
+    """One recipient of several whom the server did not take, and its words."""
+
+    recipient: Address
+    error: RefusedError
 
 
 @frozen
@@ -116,6 +162,7 @@ class Receipt:
         server: who took it, as ``host:port``; empty where there is no server.
         channel: the encryption used; None where there was none.
         earlier: why servers that were tried before did not take it.
+        refused: the recipients, of several, whom the server did not take; everybody else gets the mail.
     """
 
     delivery_id: DeliveryId
@@ -123,6 +170,7 @@ class Receipt:
     server: str = ""
     channel: Channel | None = None
     earlier: tuple[TransportError, ...] = ()
+    refused: tuple[Refusal, ...] = ()
 
 
 @frozen

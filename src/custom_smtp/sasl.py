@@ -1,12 +1,17 @@
 """Logging in: SMTP AUTH's mechanisms (RFC 4954) as pure exchanges of bytes."""
 
+import base64
+import hashlib
+import hmac
+import unicodedata
 from collections.abc import Callable
 from typing import Protocol
 
 from attrs import define, field
 
 from .errors import AuthError
-from .servers import Credentials
+from .replies import Reply
+from .servers import Credentials, OAuthCredentials
 
 
 class Exchange(Protocol):
@@ -17,11 +22,16 @@ class Exchange(Protocol):
         """What is said unasked."""
         ...
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be shown, should the server repeat it: as it is, and as it is spelled on the wire."""
+        ...
+
     def respond(self, challenge: bytes, /) -> bytes:
         """What is said to a challenge.
 
         Raises:
-            AuthError: the mechanism has nothing more to say: cancel.
+            AuthError: the mechanism has nothing to say to it: cancel.
         """
         ...
 
@@ -36,6 +46,11 @@ class Plain:
     def initial(self) -> bytes:
         """No authorisation identity, the user name, the password."""
         return f"\0{self.credentials.username}\0{self.credentials.password}".encode()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The password, alone and with what it is said with."""
+        return _spellings(self.credentials.password.encode(), self.initial)
 
     def respond(self, _challenge: bytes, /) -> bytes:
         """PLAIN has said everything already."""
@@ -57,6 +72,11 @@ class Login:
         """The server asks first."""
         return
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The password."""
+        return _spellings(self.credentials.password.encode())
+
     def respond(self, _challenge: bytes, /) -> bytes:
         """The user name to the first question, the password to the second, whatever they are worded like."""
         if not self._left:
@@ -64,20 +84,224 @@ class Login:
         return self._left.pop().encode()
 
 
-MECHANISMS: dict[str, Callable[[Credentials], Exchange]] = {"PLAIN": Plain, "LOGIN": Login}
-"""What we speak, best first. One is chosen and tried once: a second try with the same password locks accounts."""
+@define
+class CramMd5:
+    """CRAM-MD5 (RFC 2195): the password does not travel, but MD5 is broken. Spoken only where it is asked for."""
+
+    credentials: Credentials
+    _answered: bool = field(default=False, init=False)
+
+    @property
+    def initial(self) -> None:
+        """The server asks first."""
+        return
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The password."""
+        return _spellings(self.credentials.password.encode())
+
+    def respond(self, challenge: bytes, /) -> bytes:
+        """The user name, and the challenge keyed with the password."""
+        if self._answered:
+            raise AuthError("the server asks for more than CRAM-MD5 has to say")
+        self._answered = True
+        try:
+            digest = hmac.new(self.credentials.password.encode(), challenge, "md5").hexdigest()
+        except ValueError as error:
+            raise AuthError("this machine's cryptography forbids CRAM-MD5: choose another mechanism") from error
+        return f"{self.credentials.username} {digest}".encode()
 
 
-def choose(offered: frozenset[str]) -> str:
-    """The best mechanism that the server offers.
+@define
+class ScramSha256:
+    """SCRAM-SHA-256 (RFC 5802, RFC 7677): the password does not travel, and the server proves that it knows it too."""
+
+    credentials: Credentials
+    nonce: str
+    _server_proof: bytes = field(default=b"", init=False, repr=False)
+    _step: int = field(default=0, init=False)
+
+    @property
+    def initial(self) -> bytes:
+        """The user name and our nonce, without channel binding."""
+        return f"n,,{self._first_bare}".encode()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The password."""
+        return _spellings(self.credentials.password.encode())
+
+    def respond(self, challenge: bytes, /) -> bytes:
+        """Our proof first; then nothing, once the server's own proof is found right."""
+        self._step += 1
+        told = _attributes(challenge)
+        if self._step == 1:
+            return self._prove(challenge.decode("utf-8", "replace"), told)
+        if self._step == 2 and hmac.compare_digest(_unspelled(told.get("v", "")), self._server_proof):
+            return b""
+        raise AuthError("the server does not prove that it knows the password")
+
+    @property
+    def _first_bare(self) -> str:
+        name = _prepared(self.credentials.username).replace("=", "=3D").replace(",", "=2C")
+        return f"n={name},r={self.nonce}"
+
+    def _prove(self, first: str, told: dict[str, str]) -> bytes:
+        nonce, salt, rounds = told.get("r", ""), _unspelled(told.get("s", "")), told.get("i", "")
+        if not nonce.startswith(self.nonce) or nonce == self.nonce or not salt:
+            raise AuthError("the server's SCRAM challenge is none")
+        if not rounds.isdecimal() or not _FEWEST_ROUNDS <= int(rounds[:9]) <= _MOST_ROUNDS:
+            raise AuthError(f"the server's SCRAM challenge wants {rounds[:20]!r} rounds")
+        salted = hashlib.pbkdf2_hmac("sha256", _prepared(self.credentials.password).encode(), salt, int(rounds))
+        without_proof = f"c=biws,r={nonce}"
+        said = f"{self._first_bare},{first},{without_proof}".encode()
+        client_key = _keyed(salted, b"Client Key")
+        signature = _keyed(hashlib.sha256(client_key).digest(), said)
+        proof = bytes(one ^ other for one, other in zip(client_key, signature, strict=True))
+        self._server_proof = _keyed(_keyed(salted, b"Server Key"), said)
+        return f"{without_proof},p={base64.b64encode(proof).decode()}".encode()
+
+
+@define
+class XOAuth2:
+    """XOAUTH2, as Google and Microsoft speak it (Google Workspace, "XOAUTH2 mechanism")."""
+
+    credentials: OAuthCredentials
+    _token: str = field(init=False, repr=False)
+
+    @_token.default
+    def _fresh(self) -> str:
+        return _asked(self.credentials)
+
+    @property
+    def initial(self) -> bytes:
+        """The user name and the token."""
+        return f"user={self.credentials.username}\1auth=Bearer {self._token}\1\1".encode()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The token, alone and with what it is said with."""
+        return _spellings(self._token.encode(), self.initial)
+
+    def respond(self, _challenge: bytes, /) -> bytes:
+        """An empty answer to the server's error, which then says no in words."""
+        return b""
+
+
+@define
+class OAuthBearer:
+    """OAUTHBEARER (RFC 7628)."""
+
+    credentials: OAuthCredentials
+    _token: str = field(init=False, repr=False)
+
+    @_token.default
+    def _fresh(self) -> str:
+        return _asked(self.credentials)
+
+    @property
+    def initial(self) -> bytes:
+        """The user name and the token."""
+        name = self.credentials.username.replace("=", "=3D").replace(",", "=2C")
+        return f"n,a={name},\1auth=Bearer {self._token}\1\1".encode()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The token, alone and with what it is said with."""
+        return _spellings(self._token.encode(), self.initial)
+
+    def respond(self, _challenge: bytes, /) -> bytes:
+        """One octet to the server's error, which then says no in words (section 3.2.3)."""
+        return b"\1"
+
+
+_FEWEST_ROUNDS = 4096  # RFC 7677 section 4
+_MOST_ROUNDS = 1_000_000
+
+BY_PASSWORD: dict[str, Callable[[Credentials, str], Exchange]] = {
+    "PLAIN": lambda credentials, _nonce: Plain(credentials),
+    "LOGIN": lambda credentials, _nonce: Login(credentials),
+    "SCRAM-SHA-256": ScramSha256,
+    "CRAM-MD5": lambda credentials, _nonce: CramMd5(credentials),
+}
+"""What we speak with a password, in the order in which it is chosen.
+
+PLAIN stands first, since it is always inside TLS, and since many servers offer SCRAM without knowing every user by it.
+"""
+
+BY_TOKEN: dict[str, Callable[[OAuthCredentials], Exchange]] = {"OAUTHBEARER": OAuthBearer, "XOAUTH2": XOAuth2}
+"""What we speak with a token, in the order in which it is chosen."""
+
+ON_REQUEST = frozenset({"CRAM-MD5"})
+"""What is never chosen unless it is asked for by name."""
+
+
+def begin(credentials: Credentials | OAuthCredentials, offered: frozenset[str], nonce: str) -> tuple[str, Exchange]:
+    """The one mechanism to try, by name, and its exchange: a second try with the same password locks accounts.
 
     Raises:
-        AuthError: it offers none that we speak.
+        AuthError: the server offers none that we speak, or not the one that was asked for.
     """
-    for name in MECHANISMS:
-        if name in offered:
-            return name
-    raise AuthError(
-        f"the server offers no login that we speak: it has {', '.join(sorted(offered)) or 'none'}, "
-        f"and we have {', '.join(MECHANISMS)}"
-    )
+    spoken = BY_PASSWORD if isinstance(credentials, Credentials) else BY_TOKEN
+    usual = [name for name in spoken if name not in ON_REQUEST]
+    wanted = [credentials.mechanism] if credentials.mechanism else usual
+    name = next((each for each in wanted if each in offered), None)
+    if name is None:
+        raise AuthError(
+            f"the server offers no login that we speak: it has {', '.join(sorted(offered)) or 'none'}, "
+            f"and we have {', '.join(wanted)}"
+        )
+    if isinstance(credentials, Credentials):
+        return name, BY_PASSWORD[name](credentials, nonce)
+    return name, BY_TOKEN[name](credentials)
+
+
+def spelled(said: bytes) -> str:
+    """An answer as it stands on the wire (RFC 4954 section 4)."""
+    return base64.b64encode(said).decode()
+
+
+def challenge_of(reply: Reply) -> bytes:
+    """What a 334 asks.
+
+    Raises:
+        AuthError: it is not base64.
+    """
+    try:
+        return base64.b64decode(reply.text, validate=True)
+    except ValueError as error:
+        raise AuthError("the server's challenge is not base64", reply=reply) from error
+
+
+def _spellings(*secrets: bytes) -> tuple[str, ...]:
+    plain = secrets[0].decode("utf-8", "replace")
+    return (plain, *(base64.b64encode(secret).decode().rstrip("=") for secret in secrets))
+
+
+def _asked(credentials: OAuthCredentials) -> str:
+    token = credentials.token()
+    if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise AuthError("the token is empty, or holds what a bearer token cannot (RFC 6750 section 2.1)")
+    return token
+
+
+def _attributes(message: bytes) -> dict[str, str]:
+    pairs = (pair.partition("=") for pair in message.decode("utf-8", "replace").split(","))
+    return {name: value for name, _, value in pairs}
+
+
+def _unspelled(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""
+
+
+def _keyed(key: bytes, message: bytes) -> bytes:
+    return hmac.digest(key, message, "sha256")
+
+
+def _prepared(text: str) -> str:
+    """SASLprep in the main (RFC 4013): other spaces as spaces, compatibility forms as one."""
+    return unicodedata.normalize("NFKC", "".join(" " if unicodedata.category(each) == "Zs" else each for each in text))

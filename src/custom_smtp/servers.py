@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
+import attrs
 from attrs import Attribute, field, frozen
 
 from .addresses import ascii_domain
@@ -40,9 +41,23 @@ def _sayable(what: str) -> "Callable[[object, Attribute[Any], str], None]":
     return check
 
 
+def _a_mechanism(_instance: object, attribute: "Attribute[Any]", name: str) -> None:
+    known = attribute.metadata["known"]
+    if name and name not in known:
+        raise ConfigurationError(
+            f"{shown(name)} is no mechanism that we speak: use {', '.join(known)}, or leave it out"
+        )
+
+
 @frozen
 class Credentials:
     """A user name and a password for SMTP AUTH. The password never prints.
+
+    Attributes:
+        username: as the server knows it.
+        password: its secret.
+        mechanism: how to log in: ``PLAIN``, ``LOGIN``, ``SCRAM-SHA-256`` or ``CRAM-MD5``; empty takes the first of them
+            that the server offers, but never CRAM-MD5.
 
     Raises:
         ConfigurationError: one of them is empty, or cannot be said in AUTH; the message holds neither.
@@ -50,6 +65,37 @@ class Credentials:
 
     username: str = field(validator=_sayable("user name"))
     password: str = field(validator=_sayable("password"), repr=False)
+    mechanism: str = field(
+        default="",
+        kw_only=True,
+        validator=_a_mechanism,
+        metadata={"known": ("PLAIN", "LOGIN", "SCRAM-SHA-256", "CRAM-MD5")},
+    )
+
+
+@frozen
+class OAuthCredentials:
+    """A user name and an OAuth 2.0 access token for SMTP AUTH.
+
+    Attributes:
+        username: as the server knows it; the mail address, as a rule.
+        token: asked for the token anew for every connection, so that it is never an old one. It never prints.
+        mechanism: how to log in: ``OAUTHBEARER`` (RFC 7628) or ``XOAUTH2``; empty takes the first of them that the
+            server offers.
+
+    Raises:
+        ConfigurationError: the user name cannot be said in AUTH, or ``token`` cannot be called.
+    """
+
+    username: str = field(validator=_sayable("user name"))
+    token: Callable[[], str] = field(repr=False)
+    mechanism: str = field(
+        default="", kw_only=True, validator=_a_mechanism, metadata={"known": ("OAUTHBEARER", "XOAUTH2")}
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if not callable(self.token):
+            raise ConfigurationError("token is no callable: write OAuthCredentials('user', token=lambda: ...)")
 
 
 def _some_seconds(_instance: object, attribute: "Attribute[Any]", seconds: float) -> None:
@@ -69,6 +115,7 @@ class Limits:
         greeting: its first words.
         reply: the answer to any command, and taking in the content.
         final: the answer to the final dot, when the server does its work.
+        transaction: one mail from its first command to its last reply.
 
     Raises:
         ConfigurationError: a limit is not above 0, or over an hour.
@@ -78,6 +125,7 @@ class Limits:
     greeting: float = field(default=300, validator=_some_seconds)
     reply: float = field(default=300, validator=_some_seconds)
     final: float = field(default=600, validator=_some_seconds)
+    transaction: float = field(default=1800, validator=_some_seconds)
 
     @classmethod
     def all_of(cls, seconds: float) -> "Limits":
@@ -85,7 +133,51 @@ class Limits:
         return cls(connect=seconds, greeting=seconds, reply=seconds, final=seconds)
 
 
+def _a_count(most: int) -> "Callable[[object, Attribute[Any], int | None], None]":
+    def check(_instance: object, attribute: "Attribute[Any]", count: int | None) -> None:
+        if count is None and attribute.default is None:
+            return
+        least = 0 if attribute.default else 1
+        if isinstance(count, bool) or not isinstance(count, int) or not least <= count <= most:
+            raise ConfigurationError(f"{attribute.name} is {count!r}: use {least} to {most}")
+
+    return check
+
+
+@frozen(kw_only=True)
+class Pace:
+    """How far ahead of a server's answers we speak, and how long a line is kept.
+
+    Whatever is set here, each mail's outcome is its own. What it decides is how many can be uncertain if the line
+    breaks: one by DATA, piggyback or not; by BDAT as many as the window holds.
+
+    Attributes:
+        pipelining: say MAIL, RCPT and DATA in one breath, to servers with PIPELINING (RFC 2920).
+        piggyback: say the next mail's MAIL, RCPT and DATA right behind the final dot.
+        window: how many mails may be on their way unanswered by BDAT, to servers with CHUNKING (RFC 3030); 0 sends all
+            mail by DATA.
+        mails_per_connection: after how many mails a line is closed and another opened; None for no end. A limit that
+            the server names (RFC 9422) counts too.
+        idle: for how many seconds a line is kept without a mail.
+
+    Raises:
+        ConfigurationError: a number cannot be.
+    """
+
+    pipelining: bool = True
+    piggyback: bool = True
+    window: int = field(default=4, validator=_a_count(1000))
+    mails_per_connection: int | None = field(default=None, validator=_a_count(1_000_000))
+    idle: float = field(default=60, validator=_some_seconds)
+
+    @classmethod
+    def careful(cls) -> "Pace":
+        """At most one mail in doubt at any time."""
+        return cls(piggyback=False, window=0)
+
+
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
+_PIN = re.compile(r"[A-Za-z0-9+/]{43}=")
 _HELO_NAME = re.compile(r"[!-~]{0,255}")
 _PORTS = "use 587, 465 or 2525"
 
@@ -149,6 +241,11 @@ class Server:
         helo_name: what we call ourselves; left out, the address we call from (RFC 5321 section 4.1.4).
         ca_file: a PEM file of certificate authorities to trust in place of the system's.
         limits: how long each step may take.
+        pace: how far ahead of its answers to speak.
+        certificate_name: the name that its certificate must show and that is asked for (SNI), if not ``host``.
+        certificate_pin: the SHA-256 of its public key (SPKI) in base64, as in RFC 7469 section 2.4; if given, no other
+            key is taken, whoever vouches for it.
+        source_address: the address of this machine to call from; left out, the system chooses.
 
     Raises:
         ConfigurationError: such a server cannot be; the message says what to write.
@@ -156,11 +253,15 @@ class Server:
 
     host: str = field(converter=_host, validator=_a_host)
     port: int = field(default=587, validator=_a_port)
-    credentials: Credentials | None = None
+    credentials: Credentials | OAuthCredentials | None = None
     tls: Tls = field(kw_only=True)
     helo_name: str = field(default="", kw_only=True, validator=_a_helo_name)
     ca_file: Path | None = field(default=None, kw_only=True, converter=_path)
     limits: Limits = field(default=Limits(), kw_only=True)
+    pace: Pace = field(default=Pace(), kw_only=True)
+    certificate_name: str = field(default="", kw_only=True, converter=_host)
+    certificate_pin: str = field(default="", kw_only=True)
+    source_address: str = field(default="", kw_only=True)
 
     @tls.default
     def _tls_of_the_port(self) -> Tls:
@@ -169,10 +270,25 @@ class Server:
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.tls, Tls):
             raise ConfigurationError(f"tls is {self.tls!r}: use Tls.STARTTLS, Tls.IMPLICIT or Tls.OPPORTUNISTIC")
-        if self.credentials is not None and not isinstance(self.credentials, Credentials):
+        if self.credentials is not None and not isinstance(self.credentials, Credentials | OAuthCredentials):
             raise ConfigurationError("credentials are no Credentials: write Credentials('user', 'password')")
         if not isinstance(self.limits, Limits):
             raise ConfigurationError(f"limits is {self.limits!r}: write Limits(reply=60) or Limits.all_of(60)")
+        if not isinstance(self.pace, Pace):
+            raise ConfigurationError(f"pace is {self.pace!r}: write Pace(window=0) or Pace.careful()")
+        if self.certificate_name:
+            _a_host(self, attrs.fields(Server).certificate_name, self.certificate_name)
+        if self.certificate_pin and not _PIN.fullmatch(self.certificate_pin):
+            raise ConfigurationError("certificate_pin is no SHA-256 in base64: write 43 letters and a '='")
+        if self.source_address and not _is_ip(self.source_address):
+            raise ConfigurationError(
+                f"source_address is {shown(self.source_address)}: write an IP address of this machine"
+            )
+
+    @property
+    def tls_name(self) -> str:
+        """The name that its certificate must show."""
+        return (self.certificate_name or self.host).removesuffix(".")
 
     @classmethod
     def from_url(cls, url: str) -> "Server":

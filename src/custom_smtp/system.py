@@ -11,6 +11,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def new_nonce() -> str:
+    """What no conversation had before: 144 random bits, as letters and digits."""
+    return secrets.token_hex(18)
+
+
 def new_delivery_id() -> DeliveryId:
     """An id that was never made before and cannot be guessed: 96 random bits, in lower case.
 

@@ -426,15 +426,17 @@ def test_a_refusal_in_several_lines_is_kept_whole() -> None:
     assert error.reply.enhanced == "5.1.1"
 
 
-def test_one_refused_recipient_of_several_stops_the_mail_for_all() -> None:
+def test_of_several_recipients_each_is_told_of_apart() -> None:
     def only_ada(conversation: Conversation) -> None:
         refused = b"RCPT TO:<bob@" in conversation.heard_in_secret
         conversation.say("550 5.1.1 no such user" if refused else "250 2.1.5 ok")
 
     both = evolve(OUTGOING, envelope=Envelope(None, (Address("ada@example.net"), Address("bob@example.net"))))
-    error, server = failure(polite({"RCPT": only_ada}, certificate=GOOD), both)
-    assert isinstance(error, RefusedError)
-    assert b"DATA" not in server.heard_in_secret
+    receipt, server = deliver(polite({"RCPT": only_ada}, certificate=GOOD), both)
+    [refusal] = receipt.refused
+    assert refusal.recipient == Address("bob@example.net")
+    assert (refusal.error.at, refusal.error.reply.code) == (Step.RCPT, 550)
+    assert server.contents == [OUTGOING.content]
 
 
 def ignore_offers(*offers: str) -> Script:

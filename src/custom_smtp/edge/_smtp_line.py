@@ -1,234 +1,137 @@
-"""One line to an SMTP server: opened, made secret, listened to with patience that ends.
+"""The wire to an SMTP server: opened, made secret, written to and read from, with every wait bounded.
 
-What smtplib brings is kept where it is right. What it lacks stands here: replies bounded in lines, bytes and time,
-plaintext behind the STARTTLS reply found out, and not a word into a line on which the server spoke out of turn.
+It knows no word of SMTP: what is said is the dialogue's. What smtplib brings for closing is kept; its reading, which
+has no limits, and its STARTTLS, which drops plaintext in silence, are not used.
 """
 
-import re
 import smtplib
 import socket
 import ssl
+from collections.abc import Callable
 from time import monotonic
 
 from ..errors import ConnectError, Retry, TlsError
 from ..outgoing import Channel
-from ..replies import Reply
-from ..servers import Server, Tls
+from ..servers import Server
 
-_REPLY_LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])([^\r\x00]*))?")
-_LINE_OCTETS = 4096  # RFC 5321 section 4.5.3.1.5 has 512; real servers write more
-_REPLY_LINES = 200
 _CHUNK = 65536
+
+Dial = Callable[[Server], socket.socket]
+"""Opens a connection to a server; what it cannot, it tells by an OSError."""
 
 
 class SmtpLine(smtplib.SMTP):
-    """A connection to one server. Each wait has a limit, and each failure is one of our errors."""
+    """A connection to one server. Each failure is one of our errors."""
 
-    ehlo_msg = "EHLO"
     sock: socket.socket
 
-    def __init__(self, server: Server, context: ssl.SSLContext) -> None:
-        super().__init__(local_hostname=server.helo_name or "[127.0.0.1]", timeout=server.limits.connect)
-        self.channel: Channel | None = None
-        self.secrets: list[str] = []
-        self.server = server
+    def __init__(self, server: Server, context: ssl.SSLContext, dial: Dial) -> None:
+        super().__init__(local_hostname=server.helo_name or "localhost", timeout=server.limits.connect)
+        self._server = server
         self._context = context
-        self._heard = bytearray()
-        self._patience = server.limits.reply
+        self._dial = dial
 
-    # Opening
-
-    def open(self) -> Reply:
-        """Reach the server, at once secretly where TLS is implicit; return its greeting.
+    def open(self) -> None:
+        """Reach the server.
 
         Raises:
-            ConnectError: it cannot be reached, or did not greet.
-            TlsError: there is no secret channel.
+            ConnectError: it cannot be reached.
         """
         try:
-            self.sock = socket.create_connection((self.server.host, self.server.port), self.server.limits.connect)
+            self.sock = self._dial(self._server)
         except OSError as error:
-            raise ConnectError(f"{self.server} cannot be reached: {_words(error)}") from error
+            raise ConnectError(f"{self._server} cannot be reached: {_words(error)}") from error
         # Without it, a small write waits until the one before is acknowledged (Nagle's rule), and that takes its time.
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if not self.server.helo_name:
-            self.local_hostname = _literal(self.sock)
-        if self.server.tls is Tls.IMPLICIT:
-            self._encrypt()
-        return self.hear(self.server.limits.greeting)
 
-    def upgrade(self) -> None:
-        """Make the line secret by STARTTLS (RFC 3207), and forget all that was said before.
+    @property
+    def name(self) -> str:
+        """What we call ourselves: the address we call from, where we have no name (RFC 5321 section 4.1.3)."""
+        if self._server.helo_name:
+            return self._server.helo_name
+        address: str = self.sock.getsockname()[0].partition("%")[0]
+        return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+    def encrypt(self) -> Channel:
+        """Make the line secret.
 
         Raises:
-            TlsError: the server does not offer it, refuses it, or spoke in clear behind its yes.
+            TlsError: it cannot be, or it is not the server whose name we know.
         """
-        if not self.has_extn("starttls"):
-            raise TlsError(
-                f"{self.server} does not offer STARTTLS, so nothing was said: use submissions:// on port 465, "
-                "or find out who takes the offer away",
-                retry=Retry.NEVER,
-            )
+        self.sock.settimeout(self._server.limits.connect)
         try:
-            reply = self.ask("STARTTLS")
-        except ConnectError as error:
-            raise TlsError(f"no STARTTLS: {error}") from error
-        if reply.code != 220:
-            raise TlsError(
-                f"{self.server} refused STARTTLS, so nothing was said: {reply}",
-                retry=Retry.LATER if reply.temporary else Retry.NEVER,
-            )
-        if self._heard:
-            raise TlsError(
-                f"{self.server} spoke in clear behind its STARTTLS reply: somebody is putting words into the line",
-                retry=Retry.NEVER,
-            )
-        self._encrypt()
-        # RFC 3207 section 4.2: what was learnt in clear is forgotten.
-        self.helo_resp, self.ehlo_resp, self.esmtp_features, self.does_esmtp = None, None, {}, False
-
-    def _encrypt(self) -> None:
-        self.sock.settimeout(self.server.limits.connect)
-        try:
-            self.sock = self._context.wrap_socket(self.sock, server_hostname=self.server.host.removesuffix("."))
+            self.sock = self._context.wrap_socket(self.sock, server_hostname=self._server.tls_name)
         except ssl.SSLCertVerificationError as error:
-            raise TlsError(
-                f"the certificate of {self.server} cannot be trusted, so nothing was said: {error.verify_message}",
-                retry=Retry.NEVER,
-            ) from error
+            raise untrusted(self._server, error) from error
         except (OSError, ValueError) as error:
-            raise TlsError(f"no TLS with {self.server}, so nothing was said: {_words(error)}") from error
-        cipher = self.sock.cipher()
-        self.channel = Channel(self.sock.version() or "", cipher[0] if cipher else "")
+            raise TlsError(f"no TLS with {self._server}, so nothing was said: {_words(error)}") from error
+        return channel_of(self.sock)
 
-    # Talking
-
-    def ask(self, command: str, *, patience: float | None = None) -> Reply:
-        """Say one command and hear its reply.
-
-        Raises:
-            ConnectError: the line broke, stalled, or carries something that is no reply.
-        """
-        self.require_silence()
-        self.say(f"{command}\r\n".encode())
-        return self.hear(patience or self.server.limits.reply)
-
-    def say(self, words: bytes) -> None:
-        """Write all of it.
+    def write(self, words: bytes) -> None:
+        """Write all of it, within the server's limit for a reply.
 
         Raises:
             ConnectError: the line broke, or the server takes nothing in any more.
         """
-        self.sock.settimeout(self.server.limits.reply)
+        self.sock.settimeout(self._server.limits.reply)
         try:
             self.sock.sendall(words)
         except OSError as error:
-            raise ConnectError(f"the line to {self.server} broke: {_words(error)}") from error
+            raise ConnectError(f"the line to {self._server} broke: {_words(error)}") from error
 
-    def hear(self, patience: float) -> Reply:
-        """One whole reply, within so many seconds however slowly it drips in.
-
-        Raises:
-            ConnectError: it did not come, has no end, or is no reply.
-        """
-        ends = monotonic() + patience
-        code, more, text = self._reply_line(ends)
-        texts = [text]
-        while more:
-            if len(texts) == _REPLY_LINES:
-                raise ConnectError(f"{self.server} gave a reply of over {_REPLY_LINES} lines")
-            next_code, more, text = self._reply_line(ends)
-            if next_code != code:
-                raise ConnectError(f"{self.server} mixes {code} and {next_code} in one reply")
-            texts.append(text)
-        said = b"\n".join(texts).decode("utf-8", "backslashreplace")
-        # A challenge is read, not shown: masking could damage it.
-        return Reply(code, said if code == 334 else self._masked(said))
-
-    def require_silence(self) -> None:
-        """Make sure that no word is waiting: it would be taken for the answer to whatever is said next.
+    def read(self, until: float) -> bytes:
+        """Whatever comes next, before this moment of the monotonic clock.
 
         Raises:
-            ConnectError: there is one, or the line is closed.
+            ConnectError: nothing came in time, or the line broke.
         """
-        if not self._heard:
-            self.sock.settimeout(0)
-            try:
-                self._heard += self._received()
-            except (BlockingIOError, ssl.SSLWantReadError):
-                return
-            except OSError as error:
-                raise ConnectError(f"the line to {self.server} broke: {_words(error)}") from error
-        said = self._masked(bytes(self._heard[:200]).decode("ascii", "backslashreplace").strip())
-        raise ConnectError(f"{self.server} spoke out of turn: {said!r}")
-
-    def leave(self) -> None:
-        """Say goodbye where that is quickly done, and close."""
+        left = until - monotonic()
+        if left <= 0:
+            raise ConnectError(f"{self._server} did not answer in time")
+        self.sock.settimeout(left)
         try:
-            self.ask("QUIT", patience=min(self.server.limits.reply, 5))
-        except ConnectError:
-            # The mail's fate is known already, and a goodbye that nobody hears does not change it.
-            pass
-        finally:
-            self.close()
+            return self._received()
+        except TimeoutError as error:
+            raise ConnectError(f"{self._server} did not answer in time") from error
 
-    def getreply(self) -> tuple[int, bytes]:
-        """For smtplib's own commands: our bounded reply, in its form."""
-        reply = self.hear(self.server.limits.reply)
-        return reply.code, reply.text.encode()
+    def look(self) -> bytes:
+        """What is there already, without waiting; nothing, as a rule.
 
-    def send(self, s: bytes | str) -> None:  # type: ignore[override]  # typeshed has any buffer; smtplib writes these two
-        """For smtplib's own commands: our bounded write, and only into a silent line."""
-        self.require_silence()
-        self.say(s.encode("ascii") if isinstance(s, str) else s)
-
-    # Listening
-
-    def _reply_line(self, ends: float) -> tuple[int, bool, bytes]:
-        line = self._line(ends)
-        found = _REPLY_LINE.fullmatch(line)
-        if found is None:
-            said = self._masked(line[:200].decode("ascii", "backslashreplace"))
-            raise ConnectError(f"{self.server} said what is no SMTP reply: {said!r}")
-        return int(found[1]), found[2] == b"-", found[3] or b""
-
-    def _line(self, ends: float) -> bytes:
-        while (end := self._heard.find(b"\n")) < 0:
-            if len(self._heard) > _LINE_OCTETS:
-                raise ConnectError(f"{self.server} gave a reply line of over {_LINE_OCTETS} octets")
-            left = ends - monotonic()
-            if left <= 0:
-                raise ConnectError(f"{self.server} did not answer in time")
-            self.sock.settimeout(left)
-            try:
-                self._heard += self._received()
-            except TimeoutError as error:
-                raise ConnectError(f"{self.server} did not answer in time") from error
-            except OSError as error:
-                raise ConnectError(f"the line to {self.server} broke: {_words(error)}") from error
-        if end > _LINE_OCTETS:
-            raise ConnectError(f"{self.server} gave a reply line of over {_LINE_OCTETS} octets")
-        line = bytes(self._heard[:end]).removesuffix(b"\r")
-        del self._heard[: end + 1]
-        return line
+        Raises:
+            ConnectError: the line is closed or broken.
+        """
+        self.sock.settimeout(0)
+        try:
+            return self._received()
+        except BlockingIOError:
+            return b""
 
     def _received(self) -> bytes:
-        received: bytes = self.sock.recv(_CHUNK)
+        try:
+            received: bytes = self.sock.recv(_CHUNK)
+        except (TimeoutError, BlockingIOError):
+            raise
+        except ssl.SSLWantReadError as error:
+            raise BlockingIOError from error
+        except OSError as error:
+            raise ConnectError(f"the line to {self._server} broke: {_words(error)}") from error
         if not received:
-            raise ConnectionResetError("closed by the other side")
+            raise ConnectError(f"{self._server} closed the line")
         return received
 
-    def _masked(self, text: str) -> str:
-        """A server that repeats our credentials does not get them into a log."""
-        for secret in self.secrets:
-            text = text.replace(secret, "***")
-        return text
+
+def untrusted(server: Server, error: ssl.SSLCertVerificationError) -> TlsError:
+    """A certificate that does not prove who the server is."""
+    return TlsError(
+        f"the certificate of {server} cannot be trusted, so nothing was said: {error.verify_message}",
+        retry=Retry.NEVER,
+    )
 
 
-def _literal(sock: socket.socket) -> str:
-    """The address we call from, as EHLO wants it where there is no name (RFC 5321 section 4.1.3)."""
-    address: str = sock.getsockname()[0].partition("%")[0]
-    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+def channel_of(encrypted: ssl.SSLSocket | ssl.SSLObject) -> Channel:
+    """What TLS agreed on."""
+    cipher = encrypted.cipher()
+    return Channel(encrypted.version() or "", cipher[0] if cipher else "")
 
 
 def _words(error: Exception) -> str:

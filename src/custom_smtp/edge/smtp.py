@@ -1,11 +1,21 @@
-"""Hands mail to an SMTP server: greeting, TLS, login, one mail, goodbye."""
+"""Hands mail to an SMTP server: `SmtpTransport` a mail at a time, `SmtpSession` many over lines that are kept.
 
-import re
+What is said, and what it means, is decided in `custom_smtp.smtp_dialogue`; here are the sockets, the waiting and the
+threads.
+"""
+
 import ssl
 import warnings
-from base64 import b64decode, b64encode
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Thread
+from time import monotonic
+from types import TracebackType
+from typing import Self
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from ..errors import (
     AuthError,
@@ -13,30 +23,31 @@ from ..errors import (
     ConnectError,
     InsecureTransportWarning,
     RefusedError,
-    Retry,
-    Step,
-    TlsError,
-    UncertainError,
+    TransportError,
 )
-from ..outgoing import Envelope, Outgoing, Receipt
-from ..replies import Reply
-from ..sasl import MECHANISMS, choose
-from ..servers import Credentials, Server, Tls
-from ._smtp_line import SmtpLine
+from ..outgoing import Outcome, Outgoing, Receipt
+from ..servers import Server, Tls
+from ..smtp_dialogue import Dialogue, Ended
+from ..system import new_nonce
+from ._reaching import reach
+from ._smtp_line import Dial, SmtpLine
+from ._smtp_tls import verifying_context
 
-_LINE_START_DOT = re.compile(rb"^\.", re.MULTILINE)
+_TRIES = 3
+"""How often a mail that was never attempted is given to a new line."""
 
 
 @frozen
 class SmtpTransport:
-    """A `Transport` to one server: a connection for each mail, always over TLS.
+    """A `Transport` to one server, always over TLS: a line for each mail, or `session` for many.
 
     It may be shared by threads. Nothing is opened until the first mail.
 
     Attributes:
-        server: where, as whom, and how long to wait.
+        server: where, as whom, how long to wait, and how far ahead to speak.
         context: TLS settings of your own, such as a private authority or a client certificate, in place of
             ``server.ca_file`` and the system's trust.
+        dial: opens the connection: hand in your own to go through a proxy.
 
     Raises:
         ConfigurationError: the authority's file cannot be read, or the context would take any certificate.
@@ -47,12 +58,13 @@ class SmtpTransport:
 
     server: Server
     context: ssl.SSLContext | None = field(default=None, kw_only=True, repr=False)
-    _context: ssl.SSLContext = field(init=False, repr=False, eq=False)
+    dial: Dial = field(default=reach, kw_only=True, repr=False)
+    _verifying: ssl.SSLContext = field(init=False, repr=False, eq=False)
 
-    @_context.default
+    @_verifying.default
     def _loaded(self) -> ssl.SSLContext:
         # Once for all mails: reading the system's authorities takes longer than sending.
-        return _verifying(self.server, self.context)
+        return verifying_context(self.server, self.context)
 
     def __attrs_post_init__(self) -> None:
         if self.server.tls is Tls.OPPORTUNISTIC:
@@ -64,7 +76,7 @@ class SmtpTransport:
             )
 
     def deliver(self, outgoing: Outgoing, /) -> Receipt:
-        """Hand one mail over. Where it has several recipients, all get it or, if one is refused, none.
+        """Hand one mail over, on a line of its own.
 
         Raises:
             ConnectError: there was no conversation, or it broke before the last byte.
@@ -73,192 +85,311 @@ class SmtpTransport:
             RefusedError: the server said no.
             UncertainError: the line broke after the last byte: the mail may have arrived.
         """
-        line = SmtpLine(self.server, self._context)
+        with self.session() as session:
+            return session.deliver(outgoing)
+
+    def session(self, *, connections: int = 1) -> "SmtpSession":
+        """Lines that are kept, for many mails; use it in a ``with`` block.
+
+        Raises:
+            ConfigurationError: there is no such number of connections.
+        """
+        return SmtpSession(self.server, connections, self._open)
+
+    def _open(self) -> "_Conversation":
+        return _Conversation.begin(SmtpLine(self.server, self._verifying, self.dial), self.server)
+
+
+@define(eq=False)
+class SmtpSession:
+    """Lines to one server that are kept between mails.
+
+    A line is opened when it is first needed, looked at before it is used again, and given up after any doubt. One
+    thread at a time may use a session.
+
+    Attributes:
+        server: where to.
+        connections: how many lines there may be.
+        unclaimed: what became of mails whose outcomes nobody waited for, since the loop over them was left.
+    """
+
+    server: Server
+    connections: int
+    _open: "Callable[[], _Conversation]" = field(repr=False)
+    unclaimed: list[Outcome] = field(factory=list, init=False)
+    _kept: "deque[_Conversation]" = field(factory=deque, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.connections, int) or not 1 <= self.connections <= 1000:
+            raise ConfigurationError(f"connections is {self.connections!r}: use 1 to 1000")
+
+    def deliver(self, outgoing: Outgoing, /) -> Receipt:
+        """Hand one mail over. Raises what `SmtpTransport.deliver` does."""
+        [outcome] = self.deliver_all([outgoing])
+        if isinstance(outcome.result, TransportError):
+            raise outcome.result
+        return outcome.result
+
+    def deliver_all(self, outgoings: Iterable[Outgoing], /) -> Iterator[Outcome]:
+        """Hand many mails over; tell what became of each, in their order.
+
+        The next mail is asked for while those before are on their way: an iterable that waits holds them up.
+        """
+        several = self._in_turns if self.connections == 1 else self._in_threads
+        return several(enumerate(outgoings))
+
+    def close(self) -> None:
+        """Say goodbye on every line."""
+        while self._kept:
+            self._kept.popleft().leave()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _in_turns(self, mails: Iterator[tuple[int, Outgoing]]) -> Iterator[Outcome]:
+        source, order = _Source(lambda _: next(mails, None)), _InOrder()
+        ends = self._serve(source)
         try:
-            _open(line, self.server)
-            reply = _hand_over(line, outgoing)
+            for ended in ends:
+                yield from order.told(ended)
+        finally:
+            # Left half-way: what is on its way is waited for, so that its end is known.
+            source.stop()
+            self.unclaimed += [outcome for ended in ends for outcome in order.told(ended)] + order.rest()
+
+    def _in_threads(self, mails: Iterator[tuple[int, Outgoing]]) -> Iterator[Outcome]:
+        crew = _Crew(self._serve, self.connections)
+        order = _InOrder()
+        try:
+            for mail in mails:
+                crew.give(mail)
+                for ended in crew.ended(most_pending=self.connections * _PENDING_EACH):
+                    yield from order.told(ended)
+            for ended in crew.finish():
+                yield from order.told(ended)
+        finally:
+            self.unclaimed += [outcome for ended in crew.finish() for outcome in order.told(ended)] + order.rest()
+
+    def _serve(self, source: "_Source") -> Iterator[Ended]:
+        """One line after the other, until nothing is left to be sent."""
+        while (first := source.next(wait=True)) is not None:
+            try:
+                conversation = self._line()
+            except TransportError as error:
+                yield Ended(first[0], Outcome(first[1].delivery_id, error))
+                continue
+            source.give_back([first])
+            yield from conversation.converse(source)
+            self._keep(conversation)
+
+    def _line(self) -> "_Conversation":
+        with suppress(IndexError):
+            while True:
+                conversation = self._kept.popleft()
+                if conversation.is_fit(self.server.pace.idle):
+                    return conversation
+                conversation.leave()
+        return self._open()
+
+    def _keep(self, conversation: "_Conversation") -> None:
+        if conversation.dialogue.over or conversation.dialogue.closing:
+            conversation.leave()
+        else:
+            self._kept.append(conversation)
+
+
+_PENDING_EACH = 16
+"""Mails under way or waiting for each line of a session with several, before the first outcome is waited for."""
+
+_Mail = tuple[int, Outgoing]
+
+
+@define(eq=False)
+class _Source:
+    """Mails to send; those that were given back come first."""
+
+    _take: Callable[[bool], _Mail | None]
+    _back: "deque[_Mail]" = field(factory=deque, init=False)
+    _stopped: bool = field(default=False, init=False)
+
+    def next(self, *, wait: bool) -> _Mail | None:
+        """The next mail; None where there is none, now or, having waited, ever."""
+        if self._back:
+            return self._back.popleft()
+        return None if self._stopped else self._take(wait)
+
+    def give_back(self, mails: Iterable[_Mail]) -> None:
+        """These were not attempted: they go first, in their order."""
+        self._back.extendleft(reversed(list(mails)))
+
+    def stop(self) -> None:
+        """Take no more."""
+        self._stopped = True
+        self._back.clear()
+
+
+@define(eq=False)
+class _InOrder:
+    """Outcomes as they come, told in the order of their mails."""
+
+    _next: int = 0
+    _early: dict[int, Outcome] = field(factory=dict)
+
+    def told(self, ended: Ended) -> Iterator[Outcome]:
+        self._early[ended.ticket] = ended.outcome
+        while self._next in self._early:
+            self._next += 1
+            yield self._early.pop(self._next - 1)
+
+    def rest(self) -> list[Outcome]:
+        """What came behind a gap."""
+        return [self._early[ticket] for ticket in sorted(self._early)]
+
+
+class _Crew:
+    """A thread for each line, fed by one queue."""
+
+    def __init__(self, serve: Callable[[_Source], Iterator[Ended]], size: int) -> None:
+        self._work: SimpleQueue[_Mail | None] = SimpleQueue()
+        self._ended: SimpleQueue[Ended | BaseException] = SimpleQueue()
+        self._pending = 0
+        self._threads = [Thread(target=self._serve, args=(serve,), daemon=True) for _ in range(size)]
+        self._dismissed = False
+        for thread in self._threads:
+            thread.start()
+
+    def give(self, mail: _Mail) -> None:
+        self._work.put(mail)
+        self._pending += 1
+
+    def ended(self, *, most_pending: int) -> Iterator[Ended]:
+        """What has ended; waits only while more than so many are pending."""
+        while self._pending > most_pending or not self._ended.empty():
+            yield self._next()
+
+    def finish(self) -> Iterator[Ended]:
+        """Everything that is still pending."""
+        if not self._dismissed:
+            self._dismissed = True
+            for _ in self._threads:
+                self._work.put(None)
+        while self._pending:
+            yield self._next()
+        for thread in self._threads:
+            thread.join()
+
+    def _next(self) -> Ended:
+        ended = self._ended.get()
+        self._pending -= 1
+        if isinstance(ended, BaseException):
+            # The mails of that thread will never be heard of: nothing is waited for any more.
+            self._pending = 0
+            raise ended
+        return ended
+
+    def _serve(self, serve: Callable[[_Source], Iterator[Ended]]) -> None:
+        try:
+            for ended in serve(_Source(self._take)):
+                self._ended.put(ended)
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that waits for outcomes
+            self._ended.put(error)
+
+    def _take(self, wait: bool) -> _Mail | None:
+        try:
+            mail = self._work.get(block=wait)
+        except Empty:
+            return None
+        if mail is None:
+            self._work.put(None)
+        return mail
+
+
+@define(eq=False)
+class _Conversation:
+    """A line, and the dialogue on it."""
+
+    line: SmtpLine
+    dialogue: Dialogue
+    _last_used: float = 0.0
+
+    @classmethod
+    def begin(cls, line: SmtpLine, server: Server) -> Self:
+        """Reach the server, make the line secret, log in."""
+        line.open()
+        conversation = cls(line, Dialogue(server, line.name, new_nonce(), monotonic()))
+        try:
+            if server.tls is Tls.IMPLICIT:
+                conversation.dialogue.encrypted(line.encrypt())
+            while not conversation.dialogue.ready:
+                conversation._step()
         except (RefusedError, AuthError):
-            line.leave()
+            conversation.leave()
             raise
         except BaseException:
-            # After a doubt, not a word more.
             line.close()
             raise
-        line.leave()
-        return Receipt(outgoing.delivery_id, reply, str(self.server), line.channel)
+        return conversation
 
-
-# Opening
-
-
-def _open(line: SmtpLine, server: Server) -> None:
-    greeting = line.open()
-    if greeting.code != 220:
-        raise RefusedError(_as_refusal(greeting), at=Step.CONNECT)
-    _introduce(line)
-    if _to_be_upgraded(line, server):
-        line.upgrade()
-        _introduce(line)
-    if server.credentials is not None:
-        if line.channel is None:
-            raise TlsError(
-                f"{server} does not offer STARTTLS, and credentials never travel in clear: nothing was said",
-                retry=Retry.NEVER,
-            )
-        _log_in(line, server.credentials)
-
-
-def _introduce(line: SmtpLine) -> None:
-    code, text = line.ehlo()
-    if code != 250:
-        raise RefusedError(_as_refusal(Reply(code, text.decode())), at=Step.EHLO)
-
-
-def _to_be_upgraded(line: SmtpLine, server: Server) -> bool:
-    match server.tls:
-        case Tls.STARTTLS:
-            return True
-        case Tls.IMPLICIT:
-            return False
-        case Tls.OPPORTUNISTIC:
-            return line.has_extn("starttls")
-
-
-def _log_in(line: SmtpLine, credentials: Credentials) -> None:
-    mechanism = choose(frozenset(line.esmtp_features.get("auth", "").upper().split()))
-    exchange = MECHANISMS[mechanism](credentials)
-    line.secrets = [credentials.password, *_spellings(credentials)]
-    initial = exchange.initial
-    reply = line.ask(f"AUTH {mechanism}" if initial is None else f"AUTH {mechanism} {_base64(initial)}")
-    while reply.code == 334:
+    def converse(self, source: _Source) -> Iterator[Ended]:
+        """Send what there is, as far as this line goes; what it did not attempt is given back."""
+        dialogue = self.dialogue
         try:
-            answer = exchange.respond(_challenge(reply))
-        except AuthError:
-            line.ask("*")
+            while True:
+                while dialogue.room and (mail := source.next(wait=False)) is not None:
+                    dialogue.submit(mail[1], mail[0], monotonic())
+                yield from dialogue.take_ended()
+                if dialogue.over or dialogue.idle:
+                    break
+                self._step()
+        except BaseException:
+            self.line.close()
+            dialogue.over = True
             raise
-        reply = line.ask(_base64(answer))
-    if reply.code != 235:
-        raise AuthError(f"the server did not take the credentials of {credentials.username!r}: {reply}", reply=reply)
+        source.give_back(dialogue.unattempted())
+        self._last_used = monotonic()
 
-
-def _spellings(credentials: Credentials) -> list[str]:
-    plain = f"\0{credentials.username}\0{credentials.password}"
-    return [_base64(plain.encode()), _base64(credentials.password.encode())]
-
-
-def _base64(said: bytes) -> str:
-    # RFC 4954 section 4: an empty response is a single "=".
-    return b64encode(said).decode() or "="
-
-
-def _challenge(reply: Reply) -> bytes:
-    try:
-        return b64decode(reply.text)
-    except ValueError as error:
-        raise AuthError(f"the server's challenge is not base64: {reply}", reply=reply) from error
-
-
-# One mail
-
-
-def _hand_over(line: SmtpLine, outgoing: Outgoing) -> Reply:
-    _require_fit(line, outgoing)
-    _expect(line.ask(_mail_command(line, outgoing)), Step.MAIL)
-    for recipient in outgoing.envelope.recipients:
-        _expect(line.ask(f"RCPT TO:<{recipient.wire}>"), Step.RCPT)
-    go_ahead = line.ask("DATA")
-    if go_ahead.code != 354:
-        raise RefusedError(_as_refusal(go_ahead), at=Step.DATA)
-    _say_content(line, _LINE_START_DOT.sub(b"..", outgoing.content))
-    return _finish(line)
-
-
-def _require_fit(line: SmtpLine, outgoing: Outgoing) -> None:
-    """What the server's EHLO rules out is refused in the words that its standard has for it, before a word is said."""
-    size, limit = len(outgoing.content), line.esmtp_features.get("size", "")
-    if limit.isdecimal() and 0 < int(limit) < size:  # 0 means no fixed limit (RFC 1870 section 4)
-        raise RefusedError(Reply(552, f"5.3.4 {size} octets are over the server's SIZE of {limit}"), at=Step.EHLO)
-    if _needs_utf8(outgoing) and not line.has_extn("smtputf8"):
-        raise RefusedError(Reply(550, "5.6.7 the server does not offer SMTPUTF8, which an address needs"), at=Step.EHLO)
-    if outgoing.eight_bit and not line.has_extn("8bitmime"):
-        raise RefusedError(
-            Reply(554, "5.6.3 the server does not offer 8BITMIME, which the content needs"), at=Step.EHLO
-        )
-
-
-def _needs_utf8(outgoing: Outgoing) -> bool:
-    return outgoing.smtputf8 or outgoing.envelope.smtputf8
-
-
-def _mail_command(line: SmtpLine, outgoing: Outgoing) -> str:
-    envelope: Envelope = outgoing.envelope
-    command = f"MAIL FROM:<{envelope.sender.wire if envelope.sender else ''}>"
-    if line.has_extn("size"):
-        command += f" SIZE={len(outgoing.content)}"
-    if outgoing.eight_bit:
-        command += " BODY=8BITMIME"
-    if _needs_utf8(outgoing):
-        command += " SMTPUTF8"
-    return command
-
-
-def _say_content(line: SmtpLine, stuffed: bytes) -> None:
-    """Everything but the final dot: if the line breaks here, the mail has not arrived."""
-    line.require_silence()
-    try:
-        line.say(stuffed)
-        line.require_silence()
-    except ConnectError as broken:
-        # A server may turn the content away before it has all of it; its reply is worth more than the broken line.
+    def is_fit(self, longest_idle: float) -> bool:
+        """Whether the line can be used again: not idle for too long, not closed, and not a word waiting on it."""
+        if monotonic() - self._last_used > longest_idle:
+            return False
         try:
-            reply = line.hear(1)
+            words = self.line.look()
         except ConnectError:
-            raise broken from None
-        raise RefusedError(_as_refusal(reply), at=Step.CONTENT) from broken
+            words = b"closed"
+        self.dialogue.over = bool(words)
+        return not words
 
+    def leave(self) -> None:
+        """Say goodbye where that is quickly done, and close."""
+        self.dialogue.quit()
+        # A goodbye that nobody hears changes nothing: each mail's end is known already.
+        with suppress(TransportError):
+            while not self.dialogue.over:
+                self._step()
+        self.line.close()
 
-def _finish(line: SmtpLine) -> Reply:
-    """The final dot. From its first byte on, only the server's reply says what became of the mail (RFC 1047)."""
-    try:
-        line.say(b".\r\n")
-        reply = line.hear(line.server.limits.final)
-    except ConnectError as error:
-        raise UncertainError(f"the mail was sent whole, and then: {error}") from error
-    if reply.positive:
-        return reply
-    if reply.code >= 400:
-        raise RefusedError(reply, at=Step.CONTENT)
-    raise UncertainError(f"the mail was sent whole, and its answer is none: {reply}")
-
-
-def _expect(reply: Reply, step: Step) -> None:
-    if not reply.positive:
-        raise RefusedError(_as_refusal(reply), at=step)
-
-
-def _as_refusal(reply: Reply) -> Reply:
-    """A refusal's reply. What is out of place (a 2xx or 3xx where neither means anything) ends the conversation."""
-    if reply.code >= 400:
-        return reply
-    raise ConnectError(f"the server answered out of place: {reply}")
-
-
-def _verifying(server: Server, given: ssl.SSLContext | None) -> ssl.SSLContext:
-    if given is not None:
-        if server.ca_file is not None:
-            raise ConfigurationError("both a context and a ca_file were given: load the authority into the context")
-        if given.verify_mode is not ssl.CERT_REQUIRED or not given.check_hostname:
-            raise ConfigurationError(
-                "this SSLContext takes any certificate: make it with ssl.create_default_context(), "
-                "and trust a private authority by its load_verify_locations()"
-            )
-        if ssl.TLSVersion.MINIMUM_SUPPORTED < given.minimum_version < ssl.TLSVersion.TLSv1_2:
-            raise ConfigurationError("this SSLContext allows TLS below 1.2: set its minimum_version to TLSv1_2")
-        return given
-    try:
-        context = ssl.create_default_context(cafile=server.ca_file)
-    except OSError as error:
-        raise ConfigurationError(f"the authority file {server.ca_file} cannot be read: {error}") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.hostname_checks_common_name = False  # RFC 6125 section 6.4.4; RFC 9525 has no common names at all
-    return context
+    def _step(self) -> None:
+        """Write what is to be written, and hear what comes."""
+        dialogue, line = self.dialogue, self.line
+        try:
+            while dialogue.wants_a_look and (words := line.look()):
+                dialogue.hear(words, monotonic())
+            while (piece := dialogue.next_piece(monotonic())) is not None:
+                line.write(piece)
+                while dialogue.wants_a_look and (words := line.look()):
+                    dialogue.hear(words, monotonic())
+            if dialogue.listening:
+                dialogue.hear(line.read(dialogue.deadline), monotonic())
+        except ConnectError as error:
+            opening = not dialogue.ready
+            told = dialogue.broken(error)
+            line.close()
+            if opening:
+                raise told from (error if told is not error else error.__cause__)
+        if dialogue.wants_tls:
+            dialogue.encrypted(line.encrypt())

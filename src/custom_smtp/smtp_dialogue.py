@@ -1,0 +1,606 @@
+"""What is said to an SMTP server, from greeting to QUIT: a state machine without wires.
+
+A driver reads bytes and hands them to `hear`, writes what `pieces` gives it, makes the line secret when `wants_tls`
+says so, and closes when there is nothing more to say. Sockets, waiting and event loops are its business; every word,
+and what each answer means for each mail, is decided here, so that every driver keeps the same rules.
+
+Three rules keep mails apart, however many are on their way at once:
+
+1. Answers come in the order of the commands (RFC 2920 section 3.1), so each is booked to the command that stands
+   first in line. An answer that nobody waits for ends the conversation.
+2. A mail is *gone* from the moment its last piece is handed to the driver: the one with the final dot, or its BDAT
+   chunk. Before that a broken line means that it has not arrived; after that, that nobody knows (RFC 1047).
+3. After a failure that can leave a transaction open, and in front of every mail that is sent while a BDAT is still
+   unanswered (RFC 3030 section 4.2: its failure leaves the state indeterminate), goes an RSET: no recipient of one
+   mail can become the recipient of another.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from attrs import define, field, frozen
+
+from .addresses import Address
+from .errors import AuthError, ConnectError, RefusedError, Retry, Step, TlsError, TransportError, UncertainError
+from .outgoing import Channel, Outcome, Outgoing, Receipt, Refusal
+from .replies import Reply
+from .sasl import Exchange, begin, challenge_of, spelled
+from .servers import Credentials, OAuthCredentials, Server, Tls
+from .smtp_commands import mail_command, rcpt_command, stuffed, unfit
+from .smtp_offers import Offers
+from .smtp_replies import ReplyReader
+
+
+@define(eq=False)
+class Transaction:
+    """One mail on its way.
+
+    Attributes:
+        outgoing: which mail.
+        ticket: what its driver knows it by.
+        refused: the recipients that the server did not take.
+        taken: how many recipients it took.
+        mail_refusal: its answer to MAIL, where that was no.
+        answered: whether it has answered anything of this mail.
+        begun: whether any of the content was handed out.
+        gone: whether the piece that completes it was handed out.
+        alone: whether it is sent by itself, since an earlier answer was not its own.
+        since: when it was begun, in the driver's seconds.
+    """
+
+    outgoing: Outgoing
+    ticket: int
+    refused: list[Refusal] = field(factory=list)
+    taken: int = 0
+    mail_refusal: RefusedError | None = None
+    answered: bool = False
+    begun: bool = False
+    gone: bool = False
+    alone: bool = False
+    since: float = 0.0
+
+    @property
+    def turned_away(self) -> RefusedError | None:
+        """Why nobody gets it, as far as the answers to MAIL and RCPT say; None while somebody may."""
+        if self.mail_refusal is not None:
+            return self.mail_refusal
+        if self.taken or len(self.refused) < len(self.outgoing.envelope.recipients):
+            return None
+        return self.refused[0].error
+
+
+@frozen
+class Ended:
+    """A mail whose end is known."""
+
+    ticket: int
+    outcome: Outcome
+
+
+@define
+class _Piece:
+    """Words to be written in one go.
+
+    Attributes:
+        words: what to write.
+        replies: how many replies they ask for.
+        begins: the mail whose content this is.
+        completes: the mail that is gone once this is written.
+    """
+
+    words: bytes
+    replies: int = 0
+    begins: Transaction | None = None
+    completes: Transaction | None = None
+
+
+_Answered = Callable[[Reply, Transaction, Address], None]
+_Expected = tuple[_Answered, Any, Any]
+
+
+@define(eq=False)
+class Dialogue:
+    """One conversation with one server.
+
+    Attributes:
+        server: with whom.
+        name: what we call ourselves in EHLO.
+        nonce: what no conversation had before, for mechanisms that need it.
+        now: when it begins, in the driver's seconds.
+        offers: what the server offers, once it has said so.
+        channel: how secret the line is; None in clear.
+        wants_tls: the driver shall make the line secret now, and call `encrypted`.
+        ready: mails can be submitted.
+        over: there is nothing more to say or to hear.
+        begun: how many mails were begun on this line.
+    """
+
+    server: Server
+    name: str
+    nonce: str
+    _now: float
+    offers: Offers = field(factory=Offers)
+    channel: Channel | None = None
+    wants_tls: bool = False
+    ready: bool = False
+    over: bool = False
+    begun: int = 0
+    _ended: list[Ended] = field(factory=list)
+    _reader: ReplyReader = field(factory=ReplyReader)
+    _expected: "deque[tuple[_Answered, Any, Any]]" = field(factory=deque)
+    _since: float = 0.0
+    _asked: int = 1
+    _pieces: "deque[_Piece]" = field(factory=deque)
+    _waiting: "deque[Transaction]" = field(factory=deque)
+    _again: "deque[Transaction]" = field(factory=deque)
+    _unsaid: "deque[tuple[bytes, _Answered, Any]]" = field(factory=deque)
+    _envelope: Transaction | None = None
+    _unanswered: "list[Transaction]" = field(factory=list)
+    _needs_rset: bool = False
+    _closing: bool = False
+    _exchange: Exchange | None = None
+    _cancelled: AuthError | None = None
+    _secrets: tuple[str, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        self._since = self._now
+        self._expected.append((self._greeted, None, None))
+
+    # What a driver asks and tells
+
+    @property
+    def room(self) -> bool:
+        """Whether another mail can be submitted now."""
+        return self.ready and not self._closing and not self._waiting and not self._again
+
+    @property
+    def idle(self) -> bool:
+        """Whether every mail that was submitted has ended."""
+        return not (self._waiting or self._again or self._envelope or self._unanswered)
+
+    @property
+    def closing(self) -> bool:
+        """Whether the server has announced that it closes, or has taken as many mails as it takes on one line."""
+        return self._closing
+
+    @property
+    def listening(self) -> bool:
+        """Whether the next word is the server's."""
+        return bool(self._expected)
+
+    @property
+    def wants_a_look(self) -> bool:
+        """Whether the driver shall look for words from the server before it writes the next piece.
+
+        It is the one with the final dot. A server that has turned the content away, or has gone, is found out while it
+        is still certain that the mail has not arrived.
+        """
+        return bool(self._pieces) and self._pieces[0].completes is not None and self._pieces[0].completes.begun
+
+    @property
+    def deadline(self) -> float:
+        """Until when the next reply must be there, whole, in the driver's seconds."""
+        limits = self.server.limits
+        answered, transaction, _ = self._expected[0]
+        if answered == self._greeted:
+            return self._since + limits.greeting
+        if answered == self._goodbye:
+            return self._since + min(limits.reply, 5)
+        if transaction is None:
+            return self._since + limits.reply
+        patience = limits.final if answered in (self._content_answered, self._chunk_answered) else limits.reply
+        begun: float = transaction.since
+        return min(self._since + patience, begun + limits.transaction)
+
+    def take_ended(self) -> list[Ended]:
+        """The mails whose end has become known since this was last asked."""
+        ended, self._ended = self._ended, []
+        return ended
+
+    def submit(self, outgoing: Outgoing, ticket: int, now: float) -> None:
+        """Take a mail; what becomes of it is told by `take_ended`, under its ticket."""
+        self._now = now
+        self._waiting.append(Transaction(outgoing, ticket))
+        self._compose()
+
+    def next_piece(self, now: float) -> bytes | None:
+        """What to write next, all of it; None if nothing. From now on it counts as written."""
+        if not self._pieces:
+            return None
+        piece = self._pieces.popleft()
+        self._asked += piece.replies
+        if piece.begins is not None:
+            piece.begins.begun = True
+        if piece.completes is not None:
+            piece.completes.gone = True
+        self._since = now
+        return piece.words
+
+    def hear(self, data: bytes, now: float) -> None:
+        """Take in what the server said.
+
+        Raises:
+            TransportError: there will be no conversation; while mails are on their way, only a ConnectError, after
+                which `broken` says what became of them.
+        """
+        for reply in self._reader.read(data):
+            if self.wants_tls:
+                break
+            if not self._may_answer():
+                raise ConnectError(f"{self.server} spoke out of turn: {str(reply)!r}")
+            answered, transaction, recipient = self._expected.popleft()
+            self._asked -= 1
+            self._since = self._now = now
+            if reply.code == 421:
+                self._closing = True
+            if transaction is not None:
+                transaction.answered = True
+            answered(reply, transaction, recipient)
+        else:
+            if not (self.wants_tls and self._reader.waiting):
+                self._compose()
+                return
+        raise TlsError(
+            f"{self.server} spoke in clear behind its STARTTLS reply: somebody is putting words into the line",
+            retry=Retry.NEVER,
+        )
+
+    def encrypted(self, channel: Channel) -> None:
+        """The line is secret now. What was learnt in clear is forgotten (RFC 3207 section 4.2)."""
+        self.channel = channel
+        self.wants_tls = False
+        self.offers = Offers()
+        if not self._expected:
+            self._introduce()
+
+    def broken(self, error: ConnectError) -> TransportError:
+        """The line broke: each mail on its way ends as what it is. Returns the error, as it is to be told.
+
+        Mails of which the server has heard nothing that matters have no end yet: `unattempted` hands them back.
+        """
+        self.over, self.ready = True, False
+        error.args = (self._shown(str(error)),)
+        self._pieces.clear()
+        self._unsaid.clear()
+        untouched = []
+        for transaction in (*self._unanswered, *filter(None, [self._envelope])):
+            result = self._end_of(transaction, error)
+            if result is None:
+                untouched.append(Transaction(transaction.outgoing, transaction.ticket))
+            else:
+                self._end(transaction, result)
+        self._waiting.extendleft(reversed(untouched))
+        in_starttls = any(answered == self._starttls_answered for answered, _, _ in self._expected)
+        self._envelope = None
+        self._unanswered.clear()
+        self._expected.clear()
+        return TlsError(f"no STARTTLS: {error}") if in_starttls else error
+
+    def unattempted(self) -> list[tuple[int, Outgoing]]:
+        """The mails that were submitted and of which the server heard nothing that matters, with their tickets."""
+        left = [*self._again, *self._waiting]
+        self._again.clear()
+        self._waiting.clear()
+        return [(transaction.ticket, transaction.outgoing) for transaction in left]
+
+    def quit(self) -> None:
+        """Say goodbye, if it is our turn."""
+        self.ready = False
+        if self._expected or self._pieces:
+            self.over = True
+        elif not self.over:
+            self._say(b"QUIT\r\n", self._goodbye)
+
+    def _may_answer(self) -> bool:
+        """Whether a reply is due: to words that were handed out, or to a content that is turned away half-way."""
+        return self._asked > 0 or (bool(self._expected) and self.wants_a_look)
+
+    # Opening
+
+    def _greeted(self, reply: Reply, _transaction: Transaction, _recipient: Address) -> None:
+        if reply.code != 220:
+            raise RefusedError(self._refusal(reply), at=Step.CONNECT)
+        self._introduce()
+
+    def _introduce(self) -> None:
+        self._say(f"EHLO {self.name}\r\n".encode(), self._introduced)
+
+    def _introduced(self, reply: Reply, _transaction: Transaction, _recipient: Address) -> None:
+        if reply.code != 250:
+            raise RefusedError(self._refusal(reply), at=Step.EHLO)
+        self.offers = Offers.of(reply)
+        if self.channel is None and self._is_to_be_upgraded():
+            self._say(b"STARTTLS\r\n", self._starttls_answered)
+        elif self.server.credentials is not None:
+            self._log_in(self.server.credentials)
+        else:
+            self.ready = True
+
+    def _is_to_be_upgraded(self) -> bool:
+        if "STARTTLS" in self.offers:
+            return True
+        if self.server.tls is not Tls.OPPORTUNISTIC:
+            raise TlsError(
+                f"{self.server} does not offer STARTTLS, so nothing was said: use submissions:// on port 465, "
+                "or find out who takes the offer away",
+                retry=Retry.NEVER,
+            )
+        return False
+
+    def _starttls_answered(self, reply: Reply, _transaction: Transaction, _recipient: Address) -> None:
+        if reply.code != 220:
+            raise TlsError(
+                f"{self.server} refused STARTTLS, so nothing was said: {reply}",
+                retry=Retry.LATER if reply.temporary else Retry.NEVER,
+            )
+        self.wants_tls = True
+
+    def _log_in(self, credentials: Credentials | OAuthCredentials) -> None:
+        if self.channel is None:
+            raise TlsError(
+                f"{self.server} does not offer STARTTLS, and credentials never travel in clear: nothing was said",
+                retry=Retry.NEVER,
+            )
+        mechanism, self._exchange = begin(credentials, self.offers.mechanisms, self.nonce)
+        self._secrets = self._exchange.secrets
+        initial = self._exchange.initial
+        # RFC 4954 section 4: an initial response of nothing is a single "=".
+        opening = f"AUTH {mechanism}" if initial is None else f"AUTH {mechanism} {spelled(initial) or '='}"
+        self._say(f"{opening}\r\n".encode(), self._login_answered)
+
+    def _login_answered(self, reply: Reply, _transaction: Transaction, _recipient: Address) -> None:
+        if reply.code == 334 and self._exchange is not None:
+            try:
+                answer = spelled(self._exchange.respond(challenge_of(reply)))
+            except AuthError as error:
+                # RFC 4954 section 4: a client that cannot go on cancels, and hears a refusal.
+                self._exchange, self._cancelled, answer = None, error, "*"
+            self._say(f"{answer}\r\n".encode(), self._login_answered)
+        elif self._cancelled is not None:
+            raise self._cancelled
+        elif reply.code == 235:
+            self.ready = True
+        else:
+            shown = Reply(reply.code, self._shown(reply.text))
+            raise AuthError(
+                f"{self.server} did not take the credentials: {shown}",
+                reply=shown,
+                retry=Retry.LATER if reply.temporary else Retry.NEVER,
+            )
+
+    # One mail
+
+    def _compose(self) -> None:
+        """Say as much as may be said now."""
+        while (transaction := self._next()) is not None:
+            self._begin(transaction)
+
+    def _next(self) -> Transaction | None:
+        if not self.ready or self._closing or self._envelope is not None:
+            return None
+        queue = self._again or self._waiting
+        if not queue or len(self._unanswered) >= self._ahead(queue[0]):
+            return None
+        return queue.popleft()
+
+    def _ahead(self, transaction: Transaction) -> int:
+        """How many mails may be unanswered when this one is begun; 1 at the least, so that 0 is always fewer."""
+        if transaction.alone or any(other.alone for other in self._unanswered):
+            return 1
+        if self._in_chunks:
+            return self.server.pace.window
+        return 2 if self._pipelining and self.server.pace.piggyback else 1
+
+    @property
+    def _pipelining(self) -> bool:
+        return "PIPELINING" in self.offers and self.server.pace.pipelining
+
+    @property
+    def _in_chunks(self) -> bool:
+        return "CHUNKING" in self.offers and self._pipelining and self.server.pace.window > 0
+
+    def _begin(self, transaction: Transaction) -> None:
+        refusal = unfit(transaction.outgoing, self.offers, secret=self.channel is not None)
+        if refusal is not None:
+            self._end(transaction, refusal)
+            return
+        self.begun += 1
+        transaction.since = self._now
+        if self.begun >= (self.server.pace.mails_per_connection or self.offers.limit("MAILMAX") or self.begun + 1):
+            self._closing = True
+        if self._needs_rset or (self._in_chunks and self._unanswered):
+            self._say(b"RSET\r\n", self._reset)
+            self._needs_rset = False
+        commands = list(self._envelope_of(transaction))
+        if self._in_chunks:
+            self._send_in_chunks(transaction, commands)
+            return
+        self._envelope = transaction
+        commands.append((b"DATA\r\n", self._data_answered, None))
+        if not self._pipelining:
+            self._unsaid.extend(commands)
+            self._say_one()
+            return
+        for words, answered, recipient in commands:
+            self._say(words, answered, transaction, recipient)
+
+    def _envelope_of(self, transaction: Transaction) -> Iterator[tuple[bytes, _Answered, Address | None]]:
+        yield mail_command(transaction.outgoing, self.offers), self._mail_answered, None
+        for recipient in transaction.outgoing.envelope.recipients:
+            yield rcpt_command(transaction.outgoing, recipient, self.offers), self._rcpt_answered, recipient
+
+    def _say_one(self) -> None:
+        """Without PIPELINING each command waits for the answer to the one before."""
+        words, answered, recipient = self._unsaid.popleft()
+        self._say(words, answered, self._envelope, recipient)
+
+    def _mail_answered(self, reply: Reply, transaction: Transaction, _recipient: Address) -> None:
+        if not reply.positive:
+            transaction.mail_refusal = RefusedError(self._refusal(reply), at=Step.MAIL)
+        self._go_on(transaction)
+
+    def _rcpt_answered(self, reply: Reply, transaction: Transaction, recipient: Address) -> None:
+        if reply.positive:
+            transaction.taken += 1
+        else:
+            transaction.refused.append(Refusal(recipient, RefusedError(self._refusal(reply), at=Step.RCPT)))
+        self._go_on(transaction)
+
+    def _go_on(self, transaction: Transaction) -> None:
+        if not self._unsaid:
+            return
+        if (refusal := transaction.turned_away) is None:
+            self._say_one()
+            return
+        self._unsaid.clear()
+        self._envelope = None
+        self._needs_rset = transaction.mail_refusal is None
+        self._end(transaction, refusal)
+
+    def _data_answered(self, reply: Reply, transaction: Transaction, _recipient: Address) -> None:
+        if reply.code == 354:
+            self._envelope = None
+            self._content_wanted(transaction)
+            return
+        refusal = transaction.turned_away or RefusedError(self._refusal(reply), at=Step.DATA)
+        self._envelope = None
+        self._needs_rset = transaction.mail_refusal is None
+        if self._out_of_step(reply, transaction):
+            self._once_more(transaction)
+        else:
+            self._end(transaction, refusal)
+
+    def _content_wanted(self, transaction: Transaction) -> None:
+        if transaction.mail_refusal is not None:
+            # On whose envelope? Not a byte of this mail may follow.
+            if self._out_of_step(transaction.mail_refusal.reply, transaction):
+                self._once_more(transaction)
+            else:
+                self._end(transaction, transaction.mail_refusal)
+            raise ConnectError(f"{self.server} wants content for a mail that it refused")
+        if not transaction.taken:
+            # RFC 2920 section 3.1: a server may want it all the same; it gets a lone dot, and nobody gets a mail.
+            self._say(b".\r\n", self._nothing_answered, transaction)
+            self._envelope = transaction
+            return
+        self._unanswered.append(transaction)
+        self._pieces.append(_Piece(stuffed(transaction.outgoing.content), begins=transaction))
+        self._say(b".\r\n", self._content_answered, transaction)
+        self._pieces[-1].completes = transaction
+
+    def _nothing_answered(self, _reply: Reply, transaction: Transaction, _recipient: Address) -> None:
+        self._envelope = None
+        self._end(transaction, transaction.refused[0].error)
+
+    def _content_answered(self, reply: Reply, transaction: Transaction, _recipient: Address) -> None:
+        self._unanswered.remove(transaction)
+        self._settle(transaction, self._verdict(reply, transaction))
+        if not transaction.gone:
+            raise ConnectError(f"{self.server} answered before the mail was whole: {self._shown(str(reply))}")
+
+    def _send_in_chunks(
+        self, transaction: Transaction, commands: list[tuple[bytes, _Answered, Address | None]]
+    ) -> None:
+        content = transaction.outgoing.content
+        if self._pieces and self._pieces[-1].completes is not None:
+            # One mail to a piece: should writing it fail, the next is known not to have gone.
+            self._pieces.append(_Piece(b""))
+        for words, answered, recipient in commands:
+            self._say(words, answered, transaction, recipient)
+        self._say(b"BDAT %d LAST\r\n%b" % (len(content), content), self._chunk_answered, transaction)
+        self._pieces[-1].completes = transaction
+        self._unanswered.append(transaction)
+
+    def _chunk_answered(self, reply: Reply, transaction: Transaction, _recipient: Address) -> None:
+        self._unanswered.remove(transaction)
+        if reply.positive and transaction.taken:
+            self._end(transaction, self._accepted(reply, transaction))
+            return
+        self._needs_rset = True
+        if self._out_of_step(reply, transaction):
+            self._once_more(transaction)
+        else:
+            self._settle(transaction, transaction.turned_away or self._verdict(reply, transaction))
+
+    def _once_more(self, transaction: Transaction) -> None:
+        self._needs_rset = True
+        self._again.append(Transaction(transaction.outgoing, transaction.ticket, alone=True))
+
+    def _out_of_step(self, reply: Reply, transaction: Transaction) -> bool:
+        """Whether the server refused the sequence (503), not the mail: then the mail was never attempted."""
+        refusal = transaction.mail_refusal
+        return (
+            refusal is not None and refusal.reply.code == 503 == reply.code and self.begun > 1 and not transaction.alone
+        )
+
+    def _settle(self, transaction: Transaction, result: Receipt | TransportError) -> None:
+        self._end(transaction, result)
+        if isinstance(result, UncertainError):
+            raise ConnectError(str(result))
+
+    def _verdict(self, reply: Reply, transaction: Transaction) -> Receipt | TransportError:
+        if reply.code >= 400:
+            return RefusedError(self._masked(reply), at=Step.CONTENT)
+        if not transaction.gone:
+            return ConnectError(f"{self.server} answered before the mail was whole: {self._shown(str(reply))}")
+        if reply.positive:
+            return self._accepted(reply, transaction)
+        return UncertainError(f"the mail was sent whole, and its answer is none: {self._shown(str(reply))}")
+
+    def _accepted(self, reply: Reply, transaction: Transaction) -> Receipt:
+        return Receipt(
+            transaction.outgoing.delivery_id,
+            self._masked(reply),
+            str(self.server),
+            self.channel,
+            refused=tuple(transaction.refused),
+        )
+
+    def _reset(self, reply: Reply, _transaction: Transaction, _recipient: Address) -> None:
+        if not reply.positive:
+            raise ConnectError(f"{self.server} does not begin anew: {self._shown(str(reply))}")
+
+    def _goodbye(self, _reply: Reply, _transaction: Transaction, _recipient: Address) -> None:
+        self.over = True
+
+    # Ends
+
+    def _end(self, transaction: Transaction, result: Receipt | TransportError) -> None:
+        self._ended.append(Ended(transaction.ticket, Outcome(transaction.outgoing.delivery_id, result)))
+
+    def _end_of(self, transaction: Transaction, error: ConnectError) -> TransportError | None:
+        """What a broken line means for a mail; None where it was not attempted."""
+        refusal = transaction.turned_away
+        if refusal is not None and not (transaction.gone and transaction.taken):
+            return refusal
+        if transaction.gone:
+            return UncertainError(f"the mail was sent whole, and then: {error}")
+        if transaction.begun or transaction.answered or self.begun <= 1:
+            return ConnectError(str(error))
+        return None
+
+    # Words
+
+    def _say(self, words: bytes, answered: _Answered, transaction: Any = None, recipient: Any = None) -> None:
+        """Words that ask for a reply. They go with the piece before them where they can: one write, one packet."""
+        self._expected.append((answered, transaction, recipient))
+        if not self._pieces or self._pieces[-1].begins is not None:
+            self._pieces.append(_Piece(b""))
+        self._pieces[-1].words += words
+        self._pieces[-1].replies += 1
+
+    def _refusal(self, reply: Reply) -> Reply:
+        """A refusal's reply. What is out of place (a 2xx or 3xx where neither means anything) ends the conversation."""
+        if reply.code >= 400:
+            return self._masked(reply)
+        raise ConnectError(f"{self.server} answered out of place: {self._shown(str(reply))}")
+
+    def _masked(self, reply: Reply) -> Reply:
+        return Reply(reply.code, self._shown(reply.text))
+
+    def _shown(self, text: str) -> str:
+        """A server that repeats our credentials does not get them into a log."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
