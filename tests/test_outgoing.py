@@ -42,7 +42,7 @@ def test_content_has_crlf_lines_of_bounded_length_or_is_refused(content: bytes) 
         assert not re.fullmatch(rb"(?:[^\r\n\x00]{0,998}\r\n)+", content)
     else:
         assert re.fullmatch(rb"(?:[^\r\n\x00]{0,998}\r\n)+", content)
-        assert outgoing.eight_bit == (b"\xff" in content)
+        assert outgoing.content.eight_bit == (b"\xff" in content)
         assert f"<{len(content)} bytes>" in repr(outgoing)
 
 

@@ -206,7 +206,9 @@ def test_a_journal_that_fails_after_the_server_answered_must_not_lead_to_a_secon
     send: Sending, ending: TransportError | None
 ) -> None:
     transport = RecordingTransport(raising(ending)) if ending else RecordingTransport()
-    with pytest.raises(UnrecordedError, match="do not send it again") as caught:
+    unsafe = ending is None or ending.retry is Retry.RISKY
+    advice = "do not send it again" if unsafe else "mails nobody twice"
+    with pytest.raises(UnrecordedError, match=advice) as caught:
         send(transport, None, FullDisk())
     outcome = caught.value.outcome
     assert outcome is ending if ending else isinstance(outcome, Receipt)
@@ -247,6 +249,28 @@ def test_an_interrupted_send_is_uncertain() -> None:
         send(RecordingTransport(interrupted), None, journal)
     [event] = journal.of_delivery(D1)
     assert isinstance(event, Uncertain)
+
+
+def test_an_interruption_that_knows_the_outcome_is_believed() -> None:
+    def interrupted(outgoing: Outgoing) -> Reply:
+        interruption = KeyboardInterrupt()
+        interruption.outcome = Receipt(outgoing.delivery_id, Reply(250))  # type: ignore[attr-defined]
+        raise interruption
+
+    journal = MemoryJournal()
+    with pytest.raises(KeyboardInterrupt):
+        send(RecordingTransport(interrupted), None, journal)
+    assert [type(event) for event in journal.of_delivery(D1)] == [Accepted]
+
+
+@both
+def test_a_journal_that_fails_does_not_hold_up_an_interruption(send: Sending) -> None:
+    def interrupted(_outgoing: Outgoing) -> Reply:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        send(RecordingTransport(interrupted), None, FullDisk())
+    assert "could not be written down" in caught.value.__notes__[0]
 
 
 def test_a_cancelled_send_is_uncertain() -> None:
@@ -323,7 +347,7 @@ def test_a_from_address_on_another_domain_is_refused() -> None:
     assert not archive.find("ada@example.net")
 
 
-@pytest.mark.parametrize("domains", [[], (), "shop.example"])
+@pytest.mark.parametrize("domains", [[], (), "shop.example", [None], [MAIL.to], [b"shop.example"]])
 def test_domains_that_allow_nothing_are_a_mistake(domains: object) -> None:
     with pytest.raises(ConfigurationError, match="domains"):
         preparation(domains=domains)

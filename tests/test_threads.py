@@ -14,7 +14,7 @@ from attrs import define, field
 from custom_smtp.addresses import Address
 from custom_smtp.archive import Copy
 from custom_smtp.edge.threads import ArchiveInThread, InThread, JournalInThread
-from custom_smtp.errors import ConnectError
+from custom_smtp.errors import ConnectError, Retry
 from custom_smtp.events import About, Delivered
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.memory import MemoryArchive, MemoryJournal
@@ -208,7 +208,9 @@ def test_a_delivery_cancelled_before_it_began_sends_nothing(busy: bool) -> None:
         sending.cancel()
         with pytest.raises(asyncio.CancelledError) as caught:
             await sending
-        assert not hasattr(caught.value, "__notes__")
+        outcome = getattr(caught.value, "outcome", None)
+        assert isinstance(outcome, ConnectError)
+        assert outcome.retry is Retry.LATER
         executor.may_begin.set()
 
     on_a_loop(work)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .memory import MemoryArchive, MemoryJournal
     from .outgoing import Outcome, Outgoing, Receipt
     from .replies import Reply
-    from .routing import ByCampaign, Failover
+    from .routing import ByCampaign, Failover, RoundRobin
     from .sender import AsyncSender, Preparation, Sender
     from .servers import Credentials, Server, Tls
     from .tokens import Tokens
@@ -42,6 +42,7 @@ __all__ = [
     "AsyncSender",
     "ByCampaign",
     "Failover",
+    "RoundRobin",
     # what became of it
     "Outgoing",
     "Receipt",
@@ -93,6 +94,7 @@ _HOME_OF = {
     "Preparation": "sender",
     "Receipt": "outgoing",
     "Reply": "replies",
+    "RoundRobin": "routing",
     "Sender": "sender",
     "SendingDomain": "domains",
     "Server": "servers",

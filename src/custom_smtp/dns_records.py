@@ -8,9 +8,9 @@ from attrs import Attribute, field, frozen
 from .addresses import ascii_domain
 from .checks import CONTROL, ConfigurationError, MailError
 
-RecordKind = Literal["A", "AAAA", "CNAME", "MX", "TXT"]
+RecordKind = Literal["A", "AAAA", "CNAME", "MX", "TXT", "TLSA"]
 _NAME = re.compile(r"(?!.{254})[A-Za-z0-9_*-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
-KINDS: tuple[RecordKind, ...] = ("A", "AAAA", "CNAME", "MX", "TXT")
+KINDS: tuple[RecordKind, ...] = ("A", "AAAA", "CNAME", "MX", "TXT", "TLSA")
 
 
 def _a_kind(_instance: object, _attribute: "Attribute[Any]", kind: str) -> None:
@@ -46,6 +46,20 @@ class Record:
     name: str = field(validator=_a_name)
     value: str = field(validator=_a_value)
     purpose: str = ""
+
+
+@frozen
+class ValidatedAnswer:
+    """What a resolver that checks signatures (DNSSEC) found.
+
+    Attributes:
+        values: in a zone file's form; none if there are no such records.
+        authentic: whether it says that it has proven this by signatures, absence too (the AD bit, RFC 4035 section
+            3.2.3). It is worth as much as the resolver and the way to it.
+    """
+
+    values: tuple[str, ...]
+    authentic: bool
 
 
 _UNDERSCORED = re.compile(r"_[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,60}[A-Za-z0-9_])?")  # RFC 8552 section 1.1

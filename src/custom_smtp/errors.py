@@ -143,7 +143,9 @@ class UncertainError(TransportError):
 
 
 class UnrecordedError(CustomSmtpError):
-    """The journal failed after the transport had answered. Do not send again: write ``outcome`` down.
+    """The journal failed after the transport had answered: write ``outcome`` down by other means.
+
+    Where that is a `Receipt`, or an error whose ``retry`` is RISKY, do not send the mail again.
 
     Attributes:
         outcome: the `Receipt` or the `TransportError` that could not be recorded.

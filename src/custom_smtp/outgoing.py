@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Self
 
-from attrs import Attribute, field, frozen
+from attrs import field, frozen
 
 from .addresses import Address
 from .checks import MailError, aware, each_a, several, shown
@@ -76,10 +76,42 @@ class Envelope:
     def smtputf8(self) -> bool:
         """Whether an address needs a server with SMTPUTF8 (RFC 6531)."""
         named = self.recipients if self.sender is None else (self.sender, *self.recipients)
-        return any(not address.local.isascii() for address in named)
+        return not all(address.email.isascii() or address.local.isascii() for address in named)
 
 
-def _a_wire_form(_instance: object, _attribute: "Attribute[Any]", content: bytes) -> None:
+class WireForm(bytes):
+    """A mail's content as it may stand on the wire: CRLF line ends alone, no NUL, no line over 998 octets.
+
+    A value of this type has been looked through, or was written so: nobody has to look again.
+
+    Attributes:
+        dotted: whether a line begins with a dot, which SMTP doubles (RFC 5321 section 4.5.2).
+        eight_bit: whether it needs a server with 8BITMIME (RFC 6152).
+    """
+
+    dotted: bool
+    eight_bit: bool
+
+    def __new__(cls, content: bytes, /) -> Self:
+        """Look the content through.
+
+        Raises:
+            MailError: it could be read in two ways (a bare CR or LF), or not be carried at all.
+        """
+        if isinstance(content, cls):
+            return content
+        _require_wire_form(content)
+        return cls.written(content, dotted=content.startswith(b".") or b"\n." in content)
+
+    @classmethod
+    def written(cls, content: bytes, /, *, dotted: bool) -> Self:
+        """For writers alone: content that is known to have this form, since it was written so."""
+        form = super().__new__(cls, content)
+        form.dotted, form.eight_bit = dotted, not content.isascii()
+        return form
+
+
+def _require_wire_form(content: bytes) -> None:
     if not isinstance(content, bytes):
         raise MailError(f"the content is {type(content).__name__}: give it bytes in RFC 5322 form")
     # Counting is far quicker than searching, and finds whether there is anything to search for.
@@ -91,8 +123,19 @@ def _a_wire_form(_instance: object, _attribute: "Attribute[Any]", content: bytes
         )
     if not content.endswith(b"\r\n"):
         raise MailError("the content does not end with CRLF: end its last line")
-    if max(map(len, content.split(b"\r\n"))) > _LINE_OCTETS:
+    if _has_long_line(content):
         raise MailError(f"the content has a line of over {_LINE_OCTETS} octets: encode that part (RFC 2045)")
+
+
+def _has_long_line(content: bytes) -> bool:
+    """In steps of the longest line that may be, each ending at the last line end within it."""
+    start, longest = 0, _LINE_OCTETS + 2
+    while len(content) - start > longest:
+        end = content.rfind(b"\n", start, start + longest)
+        if end < 0:
+            return True
+        start = end + 1
+    return False
 
 
 @frozen
@@ -113,7 +156,7 @@ class Outgoing:
 
     delivery_id: DeliveryId
     envelope: Envelope
-    content: bytes = field(validator=_a_wire_form, repr=lambda content: f"<{len(content)} bytes>")
+    content: WireForm = field(converter=WireForm, repr=lambda content: f"<{len(content)} bytes>")
     smtputf8: bool = False
     require_tls: bool = field(default=False, kw_only=True)
 
@@ -122,11 +165,6 @@ class Outgoing:
             raise MailError(f"delivery_id is {shown(self.delivery_id)}: write DeliveryId(...)")
         if not isinstance(self.envelope, Envelope):
             raise MailError(f"envelope is {shown(self.envelope)}: write Envelope(sender, recipients)")
-
-    @property
-    def eight_bit(self) -> bool:
-        """Whether it needs a server with 8BITMIME (RFC 6152)."""
-        return not self.content.isascii()
 
 
 @frozen

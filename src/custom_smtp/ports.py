@@ -4,22 +4,23 @@ These are promises, never base classes: an object that has the method is the par
 others; a foreign exception is yours to turn into one of them.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
 from .archive import Copy
-from .dns_records import RecordKind
+from .dns_records import RecordKind, ValidatedAnswer
 from .events import Event
 from .identifiers import DeliveryId
 from .mail import Headers, Mail
-from .outgoing import Outgoing, Receipt
+from .outgoing import Outcome, Outgoing, Receipt
 from .web import Answer, Request
 
 __all__ = [
     "Archive",
     "AsyncArchive",
     "AsyncJournal",
+    "AsyncSession",
     "AsyncTransport",
     "Clock",
     "Endpoint",
@@ -29,8 +30,10 @@ __all__ = [
     "NewId",
     "Resolver",
     "Sends",
+    "Session",
     "Signer",
     "Transport",
+    "ValidatingResolver",
 ]
 
 R_co = TypeVar("R_co", covariant=True)
@@ -51,6 +54,18 @@ class Transport(Protocol):
         Raises:
             TransportError: it did not; ``retry`` says what another try would do.
         """
+        ...
+
+
+class Session(Protocol):
+    """Lines that are kept between mails, for sending many."""
+
+    def deliver_all(self, outgoings: Iterable[Outgoing], /) -> Iterator[Outcome]:
+        """Deliver them, and tell what became of each, in their order."""
+        ...
+
+    def take_unclaimed(self) -> list[Outcome]:
+        """What became of mails that were on their way when the loop over `deliver_all` was left."""
         ...
 
 
@@ -144,6 +159,18 @@ class Resolver(Protocol):
         ...
 
 
+class ValidatingResolver(Protocol):
+    """Asks the DNS, and knows what of its answers was proven by signatures (DNSSEC)."""
+
+    def lookup_validated(self, name: str, kind: RecordKind, /) -> ValidatedAnswer:
+        """The records' values, and whether they, or their absence, were proven.
+
+        Raises:
+            ResolveError: there was no answer, or one whose signatures are wrong.
+        """
+        ...
+
+
 class Endpoint(Protocol):
     """Answers web requests."""
 
@@ -165,6 +192,18 @@ class AsyncTransport(Protocol):
 
     def deliver(self, outgoing: Outgoing, /) -> Awaitable[Receipt]:
         """See `Transport.deliver`."""
+        ...
+
+
+class AsyncSession(Protocol):
+    """`Session`, on an event loop."""
+
+    def deliver_all(self, outgoings: AsyncIterator[Outgoing], /) -> AsyncIterator[Outcome]:
+        """See `Session.deliver_all`."""
+        ...
+
+    def take_unclaimed(self) -> Awaitable[list[Outcome]]:
+        """See `Session.take_unclaimed`."""
         ...
 
 

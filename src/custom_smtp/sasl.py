@@ -6,6 +6,7 @@ import hmac
 import unicodedata
 from collections.abc import Callable
 from typing import Protocol
+from urllib.parse import quote_from_bytes
 
 from attrs import define, field
 
@@ -23,7 +24,7 @@ class Exchange(Protocol):
         ...
 
     @property
-    def secrets(self) -> tuple[str, ...]:
+    def secrets(self) -> tuple[bytes, ...]:
         """What must not be shown, should the server repeat it: as it is, and as it is spelled on the wire."""
         ...
 
@@ -48,9 +49,10 @@ class Plain:
         return f"\0{self.credentials.username}\0{self.credentials.password}".encode()
 
     @property
-    def secrets(self) -> tuple[str, ...]:
+    def secrets(self) -> tuple[bytes, ...]:
         """The password, alone and with what it is said with."""
-        return _spellings(self.credentials.password.encode(), self.initial)
+        name, word = self.credentials.username.encode(), self.credentials.password.encode()
+        return _spellings(word, self.initial, name + b":" + word)
 
     def respond(self, _challenge: bytes, /) -> bytes:
         """PLAIN has said everything already."""
@@ -73,7 +75,7 @@ class Login:
         return
 
     @property
-    def secrets(self) -> tuple[str, ...]:
+    def secrets(self) -> tuple[bytes, ...]:
         """The password."""
         return _spellings(self.credentials.password.encode())
 
@@ -97,7 +99,7 @@ class CramMd5:
         return
 
     @property
-    def secrets(self) -> tuple[str, ...]:
+    def secrets(self) -> tuple[bytes, ...]:
         """The password."""
         return _spellings(self.credentials.password.encode())
 
@@ -128,7 +130,7 @@ class ScramSha256:
         return f"n,,{self._first_bare}".encode()
 
     @property
-    def secrets(self) -> tuple[str, ...]:
+    def secrets(self) -> tuple[bytes, ...]:
         """The password."""
         return _spellings(self.credentials.password.encode())
 
@@ -180,7 +182,7 @@ class XOAuth2:
         return f"user={self.credentials.username}\1auth=Bearer {self._token}\1\1".encode()
 
     @property
-    def secrets(self) -> tuple[str, ...]:
+    def secrets(self) -> tuple[bytes, ...]:
         """The token, alone and with what it is said with."""
         return _spellings(self._token.encode(), self.initial)
 
@@ -207,7 +209,7 @@ class OAuthBearer:
         return f"n,a={name},\1auth=Bearer {self._token}\1\1".encode()
 
     @property
-    def secrets(self) -> tuple[str, ...]:
+    def secrets(self) -> tuple[bytes, ...]:
         """The token, alone and with what it is said with."""
         return _spellings(self._token.encode(), self.initial)
 
@@ -271,12 +273,18 @@ def challenge_of(reply: Reply) -> bytes:
     try:
         return base64.b64decode(reply.text, validate=True)
     except ValueError as error:
-        raise AuthError("the server's challenge is not base64", reply=reply) from error
+        # Not a word of it is shown: it may be what we said, sent back.
+        raise AuthError("the server's challenge is not base64") from error
 
 
-def _spellings(*secrets: bytes) -> tuple[str, ...]:
-    plain = secrets[0].decode("utf-8", "replace")
-    return (plain, *(base64.b64encode(secret).decode().rstrip("=") for secret in secrets))
+def _spellings(*secrets: bytes) -> tuple[bytes, ...]:
+    """Secrets as they are, in base64, and percent-encoded; the longest first, so that none hides another."""
+    spelled = {
+        spelling
+        for secret in secrets
+        for spelling in (secret, base64.b64encode(secret).rstrip(b"="), quote_from_bytes(secret, safe="").encode())
+    }
+    return tuple(sorted(spelled, key=len, reverse=True))
 
 
 def _asked(credentials: OAuthCredentials) -> str:

@@ -1,6 +1,6 @@
 """The send path, from top to bottom: a mail is prepared, its copy kept, the mail handed over, the end written down."""
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -10,21 +10,23 @@ from .addresses import ascii_domain
 from .archive import Copy
 from .checks import ConfigurationError, MailError
 from .domains import SendingDomain
-from .errors import ArchiveError, RefusedError, TransportError, UncertainError, UnrecordedError
+from .errors import ArchiveError, RefusedError, Retry, TransportError, UncertainError, UnrecordedError
 from .events import About, Accepted, Attempted, Event, Refused, Uncertain
 from .identifiers import DeliveryId
 from .mail import Mail
 from .mime import render
-from .outgoing import Envelope, Outgoing, Receipt
+from .outgoing import Envelope, Outcome, Outgoing, Receipt
 from .ports import (
     Archive,
     AsyncArchive,
     AsyncJournal,
+    AsyncSession,
     AsyncTransport,
     Clock,
     Feedback,
     Journal,
     NewId,
+    Session,
     Signer,
     Transport,
 )
@@ -39,6 +41,10 @@ def _domain_names(domains: Collection[SendingDomain | str] | None) -> frozenset[
         return None
     if isinstance(domains, str):
         raise ConfigurationError(f"domains is one text, {domains!r}: give a list, even of one")
+    if wrong := [one for one in domains if not isinstance(one, str | SendingDomain)]:
+        raise ConfigurationError(
+            f"domains holds {wrong[0]!r}: give SendingDomain values, or names such as 'shop.example'"
+        )
     try:
         return frozenset(ascii_domain(one) if isinstance(one, str) else one.name for one in domains)
     except MailError as error:
@@ -143,7 +149,8 @@ class Sender:
             MailError: it cannot be written; nothing has left.
             ArchiveError: its copy could not be kept; nothing has left.
             TransportError: it was not accepted; ``retry`` says what another try would do.
-            UnrecordedError: the journal failed after the transport had answered: do not send again.
+            UnrecordedError: the journal failed after the transport had answered; the message says whether the mail may
+                be sent again.
         """
         prepared = self.preparation.prepare(mail)
         # Before the transport: if this fails no mail has left, and sending again is safe.
@@ -154,12 +161,44 @@ class Sender:
         except TransportError as error:
             self._record(prepared.copy, error)
             raise
-        except BaseException as error:
-            # Interrupted from outside (a cancelled task, Ctrl-C): nobody can say how far it had come.
-            self._record(prepared.copy, UncertainError(f"interrupted by {type(error).__name__}"))
+        except BaseException as interruption:
+            self._record_interruption(prepared.copy, interruption)
             raise
         self._record(prepared.copy, receipt)
         return receipt
+
+    def send_all(self, mails: Iterable[Mail], /, *, through: Session) -> Iterator[Outcome]:
+        """Send many mails over lines that are kept; tell what became of each, in their order.
+
+        The next mail is asked for while those before are on their way, so the mails may come from a generator, however
+        many there are. Leave the loop when you like: what is on its way then is waited for and written down.
+
+        Args:
+            mails: what to send.
+            through: a transport's session.
+
+        Raises:
+            MailError: a mail cannot be written. Those before it are sent, and written down.
+            ArchiveError: a copy could not be kept. The same holds.
+            UnrecordedError: the journal failed; its ``outcome`` is the one that could not be written down.
+        """
+        pending: dict[DeliveryId, Copy] = {}
+        try:
+            for outcome in through.deliver_all(self._prepared(mails, pending)):
+                self._record(pending.pop(outcome.delivery_id), outcome.result)
+                yield outcome
+        finally:
+            for outcome in through.take_unclaimed():
+                self._record(pending.pop(outcome.delivery_id), outcome.result)
+
+    def _prepared(self, mails: Iterable[Mail], pending: dict[DeliveryId, Copy]) -> Iterator[Outgoing]:
+        for mail in mails:
+            prepared = self.preparation.prepare(mail)
+            if self.archive is not None:
+                self.archive.store(prepared.copy)
+            # What is written down later names the mail; its content would only take up room until then.
+            pending[prepared.copy.delivery_id] = evolve(prepared.copy, content=b"")
+            yield prepared.outgoing
 
     def _record(self, copy: Copy, result: Receipt | TransportError) -> None:
         if self.journal is None:
@@ -168,7 +207,14 @@ class Sender:
             for event in what_happened(copy, result, self.preparation.clock()):
                 self.journal.record(event)
         except ArchiveError as error:
-            raise UnrecordedError(_unrecorded(copy, error), outcome=result) from error
+            raise UnrecordedError(_unrecorded(copy, result, error), outcome=result) from error
+
+    def _record_interruption(self, copy: Copy, interruption: BaseException) -> None:
+        try:
+            self._record(copy, outcome_of(interruption))
+        except UnrecordedError as error:
+            # Whoever interrupts must not be held up by the journal.
+            interruption.add_note(str(error))
 
 
 @frozen
@@ -194,7 +240,8 @@ class AsyncSender:
             MailError: it cannot be written; nothing has left.
             ArchiveError: its copy could not be kept; nothing has left.
             TransportError: it was not accepted; ``retry`` says what another try would do.
-            UnrecordedError: the journal failed after the transport had answered: do not send again.
+            UnrecordedError: the journal failed after the transport had answered; the message says whether the mail may
+                be sent again.
         """
         prepared = self.preparation.prepare(mail)
         # Before the transport: if this fails no mail has left, and sending again is safe.
@@ -205,12 +252,44 @@ class AsyncSender:
         except TransportError as error:
             await self._record(prepared.copy, error)
             raise
-        except BaseException as error:
-            # Interrupted from outside (a cancelled task, Ctrl-C): nobody can say how far it had come.
-            await self._record(prepared.copy, UncertainError(f"interrupted by {type(error).__name__}"))
+        except BaseException as interruption:
+            await self._record_interruption(prepared.copy, interruption)
             raise
         await self._record(prepared.copy, receipt)
         return receipt
+
+    async def send_all(self, mails: Iterable[Mail], /, *, through: AsyncSession) -> AsyncIterator[Outcome]:
+        """Send many mails over lines that are kept; tell what became of each, in their order.
+
+        The next mail is asked for while those before are on their way, so the mails may come from a generator, however
+        many there are. Leave the loop when you like: what is on its way then is waited for and written down.
+
+        Args:
+            mails: what to send.
+            through: a transport's session.
+
+        Raises:
+            MailError: a mail cannot be written. Those before it are sent, and written down.
+            ArchiveError: a copy could not be kept. The same holds.
+            UnrecordedError: the journal failed; its ``outcome`` is the one that could not be written down.
+        """
+        pending: dict[DeliveryId, Copy] = {}
+        try:
+            async for outcome in through.deliver_all(self._prepared(mails, pending)):
+                await self._record(pending.pop(outcome.delivery_id), outcome.result)
+                yield outcome
+        finally:
+            for outcome in await through.take_unclaimed():
+                await self._record(pending.pop(outcome.delivery_id), outcome.result)
+
+    async def _prepared(self, mails: Iterable[Mail], pending: dict[DeliveryId, Copy]) -> AsyncIterator[Outgoing]:
+        for mail in mails:
+            prepared = self.preparation.prepare(mail)
+            if self.archive is not None:
+                await self.archive.store(prepared.copy)
+            # What is written down later names the mail; its content would only take up room until then.
+            pending[prepared.copy.delivery_id] = evolve(prepared.copy, content=b"")
+            yield prepared.outgoing
 
     async def _record(self, copy: Copy, result: Receipt | TransportError) -> None:
         if self.journal is None:
@@ -219,7 +298,14 @@ class AsyncSender:
             for event in what_happened(copy, result, self.preparation.clock()):
                 await self.journal.record(event)
         except ArchiveError as error:
-            raise UnrecordedError(_unrecorded(copy, error), outcome=result) from error
+            raise UnrecordedError(_unrecorded(copy, result, error), outcome=result) from error
+
+    async def _record_interruption(self, copy: Copy, interruption: BaseException) -> None:
+        try:
+            await self._record(copy, outcome_of(interruption))
+        except UnrecordedError as error:
+            # Whoever interrupts must not be held up by the journal.
+            interruption.add_note(str(error))
 
 
 def what_happened(copy: Copy, result: Receipt | TransportError, at: datetime) -> list[Event]:
@@ -246,5 +332,18 @@ def _event(copy: Copy, result: Receipt | TransportError, at: datetime, place: in
     return Attempted(about, f"{type(result).__name__}: {result}", result.retry)
 
 
-def _unrecorded(copy: Copy, error: ArchiveError) -> str:
-    return f"what became of delivery {copy.delivery_id} could not be written down ({error}): do not send it again"
+def outcome_of(interruption: BaseException) -> Receipt | TransportError:
+    """What an interruption (a cancelled task, Ctrl-C) means for the mail that was being delivered.
+
+    A part that knows says so on the exception, as ``outcome``; otherwise nobody can say how far it had come.
+    """
+    known = getattr(interruption, "outcome", None)
+    if isinstance(known, Receipt | TransportError):
+        return known
+    return UncertainError(f"interrupted by {type(interruption).__name__}")
+
+
+def _unrecorded(copy: Copy, result: Receipt | TransportError, error: ArchiveError) -> str:
+    safe = isinstance(result, TransportError) and result.retry is not Retry.RISKY
+    advice = "it was not accepted, so sending it again mails nobody twice" if safe else "do not send it again"
+    return f"what became of delivery {copy.delivery_id} could not be written down ({error}): {advice}"

@@ -27,6 +27,19 @@ class Tls(Enum):
     nothing else works: it warns, never sends credentials in clear, and the receipt says what was used."""
 
 
+class Dane(Enum):
+    """What the server's domain says of its certificate in the DNS (TLSA records, RFC 6698), and whether it has to.
+
+    It comes on top of everything else that a certificate must be, and takes the place of nothing: whoever lies about
+    the DNS can keep mail from being sent, but cannot pass for the server.
+    """
+
+    IF_PUBLISHED = "if published"
+    """Where such records are proven by signatures (DNSSEC), the certificate must be one of theirs."""
+    REQUIRED = "required"
+    """And where they are not, nothing is said."""
+
+
 _SAYABLE = re.compile(r"[^\x00\ud800-\udfff]+")  # RFC 4616 section 2: UTF-8 without NUL
 
 
@@ -246,6 +259,8 @@ class Server:
         certificate_pin: the SHA-256 of its public key (SPKI) in base64, as in RFC 7469 section 2.4; if given, no other
             key is taken, whoever vouches for it.
         source_address: the address of this machine to call from; left out, the system chooses.
+        dane: whether the certificate is compared with what the domain publishes under ``host`` and ``port``; it takes a
+            resolver that checks signatures, handed to the transport. None asks nobody.
 
     Raises:
         ConfigurationError: such a server cannot be; the message says what to write.
@@ -262,6 +277,7 @@ class Server:
     certificate_name: str = field(default="", kw_only=True, converter=_host)
     certificate_pin: str = field(default="", kw_only=True)
     source_address: str = field(default="", kw_only=True)
+    dane: Dane | None = field(default=None, kw_only=True)
 
     @tls.default
     def _tls_of_the_port(self) -> Tls:
@@ -284,6 +300,16 @@ class Server:
             raise ConfigurationError(
                 f"source_address is {shown(self.source_address)}: write an IP address of this machine"
             )
+        if self.dane is not None:
+            self._check_dane()
+
+    def _check_dane(self) -> None:
+        if not isinstance(self.dane, Dane):
+            raise ConfigurationError(f"dane is {shown(self.dane)}: use Dane.IF_PUBLISHED or Dane.REQUIRED")
+        if _is_ip(self.host):
+            raise ConfigurationError("dane needs the server's name, and host is an IP address: write the name")
+        if self.tls is Tls.OPPORTUNISTIC:
+            raise ConfigurationError("dane is nothing for a line that may stay in clear: leave Tls.OPPORTUNISTIC out")
 
     @property
     def tls_name(self) -> str:

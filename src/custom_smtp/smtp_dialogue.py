@@ -94,9 +94,20 @@ class _Piece:
     begins: Transaction | None = None
     completes: Transaction | None = None
 
+    @property
+    def is_content_alone(self) -> bool:
+        """Whether it is a content whose final dot is a piece of its own."""
+        return self.begins is not None and self.completes is None
+
+
+_AT_ONCE = 65536
+"""Octets of a content that goes in one piece with its final dot. A larger one is on its way for a while, in which the
+server may turn it away or go: so the dot waits for a last look."""
+
+_LONG_ENOUGH = 6  # octets of a secret that is looked for in every reply
 
 _Answered = Callable[[Reply, Transaction, Address], None]
-_Expected = tuple[_Answered, Any, Any]
+_Command = tuple[bytes, _Answered, Address | None]
 
 
 @define(eq=False)
@@ -139,9 +150,12 @@ class Dialogue:
     _unanswered: "list[Transaction]" = field(factory=list)
     _needs_rset: bool = False
     _closing: bool = False
+    _pipelining: bool = False
+    _window: int = 0
+    _most: int = 1
+    _mails: int | None = None
     _exchange: Exchange | None = None
     _cancelled: AuthError | None = None
-    _secrets: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         self._since = self._now
@@ -176,7 +190,9 @@ class Dialogue:
         It is the one with the final dot. A server that has turned the content away, or has gone, is found out while it
         is still certain that the mail has not arrived.
         """
-        return bool(self._pieces) and self._pieces[0].completes is not None and self._pieces[0].completes.begun
+        if not self._pieces or self._pieces[0].completes is None:
+            return False
+        return self._pieces[0].begins is not None or self._pieces[0].completes.begun
 
     @property
     def deadline(self) -> float:
@@ -185,8 +201,6 @@ class Dialogue:
         answered, transaction, _ = self._expected[0]
         if answered == self._greeted:
             return self._since + limits.greeting
-        if answered == self._goodbye:
-            return self._since + min(limits.reply, 5)
         if transaction is None:
             return self._since + limits.reply
         patience = limits.final if answered in (self._content_answered, self._chunk_answered) else limits.reply
@@ -241,7 +255,10 @@ class Dialogue:
             if not (self.wants_tls and self._reader.waiting):
                 self._compose()
                 return
-        raise TlsError(
+        raise self._injected()
+
+    def _injected(self) -> TlsError:
+        return TlsError(
             f"{self.server} spoke in clear behind its STARTTLS reply: somebody is putting words into the line",
             retry=Retry.NEVER,
         )
@@ -260,7 +277,6 @@ class Dialogue:
         Mails of which the server has heard nothing that matters have no end yet: `unattempted` hands them back.
         """
         self.over, self.ready = True, False
-        error.args = (self._shown(str(error)),)
         self._pieces.clear()
         self._unsaid.clear()
         untouched = []
@@ -271,6 +287,10 @@ class Dialogue:
             else:
                 self._end(transaction, result)
         self._waiting.extendleft(reversed(untouched))
+        if self.wants_tls:
+            return self._injected()
+        if self._cancelled is not None:
+            return self._cancelled
         in_starttls = any(answered == self._starttls_answered for answered, _, _ in self._expected)
         self._envelope = None
         self._unanswered.clear()
@@ -315,7 +335,15 @@ class Dialogue:
         elif self.server.credentials is not None:
             self._log_in(self.server.credentials)
         else:
-            self.ready = True
+            self._be_ready()
+
+    def _be_ready(self) -> None:
+        self.ready = True
+        self._pipelining = self.server.pace.pipelining and "PIPELINING" in self.offers
+        self._window = self.server.pace.window if self._pipelining and "CHUNKING" in self.offers else 0
+        self._most = self._window or (2 if self._pipelining and self.server.pace.piggyback else 1)
+        named = (self.server.pace.mails_per_connection, self.offers.limit("MAILMAX"))
+        self._mails = min((limit for limit in named if limit is not None), default=None)
 
     def _is_to_be_upgraded(self) -> bool:
         if "STARTTLS" in self.offers:
@@ -343,7 +371,7 @@ class Dialogue:
                 retry=Retry.NEVER,
             )
         mechanism, self._exchange = begin(credentials, self.offers.mechanisms, self.nonce)
-        self._secrets = self._exchange.secrets
+        self._reader.secrets = self._exchange.secrets
         initial = self._exchange.initial
         # RFC 4954 section 4: an initial response of nothing is a single "=".
         opening = f"AUTH {mechanism}" if initial is None else f"AUTH {mechanism} {spelled(initial) or '='}"
@@ -360,12 +388,13 @@ class Dialogue:
         elif self._cancelled is not None:
             raise self._cancelled
         elif reply.code == 235:
-            self.ready = True
+            # A short password would take pieces out of harmless words for as long as the line lasts.
+            self._reader.secrets = tuple(secret for secret in self._reader.secrets if len(secret) >= _LONG_ENOUGH)
+            self._be_ready()
         else:
-            shown = Reply(reply.code, self._shown(reply.text))
             raise AuthError(
-                f"{self.server} did not take the credentials: {shown}",
-                reply=shown,
+                f"{self.server} did not take the credentials: {reply}",
+                reply=reply,
                 retry=Retry.LATER if reply.temporary else Retry.NEVER,
             )
 
@@ -385,20 +414,10 @@ class Dialogue:
         return queue.popleft()
 
     def _ahead(self, transaction: Transaction) -> int:
-        """How many mails may be unanswered when this one is begun; 1 at the least, so that 0 is always fewer."""
-        if transaction.alone or any(other.alone for other in self._unanswered):
+        """How many mails may be unanswered when this one is begun, itself included."""
+        if transaction.alone or (self._unanswered and self._unanswered[-1].alone):
             return 1
-        if self._in_chunks:
-            return self.server.pace.window
-        return 2 if self._pipelining and self.server.pace.piggyback else 1
-
-    @property
-    def _pipelining(self) -> bool:
-        return "PIPELINING" in self.offers and self.server.pace.pipelining
-
-    @property
-    def _in_chunks(self) -> bool:
-        return "CHUNKING" in self.offers and self._pipelining and self.server.pace.window > 0
+        return self._most
 
     def _begin(self, transaction: Transaction) -> None:
         refusal = unfit(transaction.outgoing, self.offers, secret=self.channel is not None)
@@ -407,13 +426,13 @@ class Dialogue:
             return
         self.begun += 1
         transaction.since = self._now
-        if self.begun >= (self.server.pace.mails_per_connection or self.offers.limit("MAILMAX") or self.begun + 1):
+        if self.begun == self._mails:
             self._closing = True
-        if self._needs_rset or (self._in_chunks and self._unanswered):
+        if self._needs_rset or (self._window and self._unanswered):
             self._say(b"RSET\r\n", self._reset)
             self._needs_rset = False
         commands = list(self._envelope_of(transaction))
-        if self._in_chunks:
+        if self._window:
             self._send_in_chunks(transaction, commands)
             return
         self._envelope = transaction
@@ -422,10 +441,13 @@ class Dialogue:
             self._unsaid.extend(commands)
             self._say_one()
             return
-        for words, answered, recipient in commands:
-            self._say(words, answered, transaction, recipient)
+        self._say_all(transaction, commands)
 
-    def _envelope_of(self, transaction: Transaction) -> Iterator[tuple[bytes, _Answered, Address | None]]:
+    def _say_all(self, transaction: Transaction, commands: list[_Command]) -> None:
+        self._expected.extend((answered, transaction, recipient) for _, answered, recipient in commands)
+        self._add(b"".join([words for words, _, _ in commands]), len(commands))
+
+    def _envelope_of(self, transaction: Transaction) -> Iterator[_Command]:
         yield mail_command(transaction.outgoing, self.offers), self._mail_answered, None
         for recipient in transaction.outgoing.envelope.recipients:
             yield rcpt_command(transaction.outgoing, recipient, self.offers), self._rcpt_answered, recipient
@@ -485,7 +507,9 @@ class Dialogue:
             self._envelope = transaction
             return
         self._unanswered.append(transaction)
-        self._pieces.append(_Piece(stuffed(transaction.outgoing.content), begins=transaction))
+        content = stuffed(transaction.outgoing.content)
+        together = len(content) <= _AT_ONCE
+        self._pieces.append(_Piece(content, begins=transaction, completes=transaction if together else None))
         self._say(b".\r\n", self._content_answered, transaction)
         self._pieces[-1].completes = transaction
 
@@ -497,18 +521,15 @@ class Dialogue:
         self._unanswered.remove(transaction)
         self._settle(transaction, self._verdict(reply, transaction))
         if not transaction.gone:
-            raise ConnectError(f"{self.server} answered before the mail was whole: {self._shown(str(reply))}")
+            raise ConnectError(f"{self.server} answered before the mail was whole: {reply!s}")
 
-    def _send_in_chunks(
-        self, transaction: Transaction, commands: list[tuple[bytes, _Answered, Address | None]]
-    ) -> None:
+    def _send_in_chunks(self, transaction: Transaction, commands: list[_Command]) -> None:
         content = transaction.outgoing.content
         if self._pieces and self._pieces[-1].completes is not None:
             # One mail to a piece: should writing it fail, the next is known not to have gone.
             self._pieces.append(_Piece(b""))
-        for words, answered, recipient in commands:
-            self._say(words, answered, transaction, recipient)
-        self._say(b"BDAT %d LAST\r\n%b" % (len(content), content), self._chunk_answered, transaction)
+        commands.append((b"BDAT %d LAST\r\n%b" % (len(content), content), self._chunk_answered, None))
+        self._say_all(transaction, commands)
         self._pieces[-1].completes = transaction
         self._unanswered.append(transaction)
 
@@ -541,17 +562,17 @@ class Dialogue:
 
     def _verdict(self, reply: Reply, transaction: Transaction) -> Receipt | TransportError:
         if reply.code >= 400:
-            return RefusedError(self._masked(reply), at=Step.CONTENT)
+            return RefusedError(reply, at=Step.CONTENT)
         if not transaction.gone:
-            return ConnectError(f"{self.server} answered before the mail was whole: {self._shown(str(reply))}")
+            return ConnectError(f"{self.server} answered before the mail was whole: {reply!s}")
         if reply.positive:
             return self._accepted(reply, transaction)
-        return UncertainError(f"the mail was sent whole, and its answer is none: {self._shown(str(reply))}")
+        return UncertainError(f"the mail was sent whole, and its answer is none: {reply!s}")
 
     def _accepted(self, reply: Reply, transaction: Transaction) -> Receipt:
         return Receipt(
             transaction.outgoing.delivery_id,
-            self._masked(reply),
+            reply,
             str(self.server),
             self.channel,
             refused=tuple(transaction.refused),
@@ -559,7 +580,7 @@ class Dialogue:
 
     def _reset(self, reply: Reply, _transaction: Transaction, _recipient: Address) -> None:
         if not reply.positive:
-            raise ConnectError(f"{self.server} does not begin anew: {self._shown(str(reply))}")
+            raise ConnectError(f"{self.server} does not begin anew: {reply!s}")
 
     def _goodbye(self, _reply: Reply, _transaction: Transaction, _recipient: Address) -> None:
         self.over = True
@@ -583,24 +604,20 @@ class Dialogue:
     # Words
 
     def _say(self, words: bytes, answered: _Answered, transaction: Any = None, recipient: Any = None) -> None:
-        """Words that ask for a reply. They go with the piece before them where they can: one write, one packet."""
+        """Words that ask for a reply."""
         self._expected.append((answered, transaction, recipient))
-        if not self._pieces or self._pieces[-1].begins is not None:
+        self._add(words, 1)
+
+    def _add(self, words: bytes, replies: int) -> None:
+        """They go with the piece before them where they can: one write, one packet."""
+        if not self._pieces or self._pieces[-1].is_content_alone:
             self._pieces.append(_Piece(b""))
-        self._pieces[-1].words += words
-        self._pieces[-1].replies += 1
+        piece = self._pieces[-1]
+        piece.words += words
+        piece.replies += replies
 
     def _refusal(self, reply: Reply) -> Reply:
         """A refusal's reply. What is out of place (a 2xx or 3xx where neither means anything) ends the conversation."""
         if reply.code >= 400:
-            return self._masked(reply)
-        raise ConnectError(f"{self.server} answered out of place: {self._shown(str(reply))}")
-
-    def _masked(self, reply: Reply) -> Reply:
-        return Reply(reply.code, self._shown(reply.text))
-
-    def _shown(self, text: str) -> str:
-        """A server that repeats our credentials does not get them into a log."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+            return reply
+        raise ConnectError(f"{self.server} answered out of place: {reply!s}")

@@ -1,5 +1,6 @@
-"""SmtpTransport against a server that follows a script: what leaves, when, and what is told of the end."""
+"""SmtpTransport and its asyncio twin against a server that follows a script: what leaves, when, and what is told of it."""
 
+import asyncio
 import ssl
 import time
 from collections.abc import Callable
@@ -7,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from attrs import evolve
+from attrs import define, evolve
 
 from custom_smtp import Address, Credentials, DeliveryId, Outgoing, Receipt, Server, SmtpTransport, Tls
+from custom_smtp.edge.smtp_asyncio import AsyncSmtpTransport
 from custom_smtp.errors import (
     AuthError,
     ConfigurationError,
@@ -42,6 +44,26 @@ QUICK = Limits.all_of(0.4)
 MARGIN = 3.0
 
 
+@define
+class OnALoop:
+    """The asyncio twin, called as the other is."""
+
+    server: Server
+    context: ssl.SSLContext
+
+    def deliver(self, outgoing: Outgoing, /) -> Receipt:
+        return asyncio.run(AsyncSmtpTransport(self.server, context=self.context).deliver(outgoing))
+
+
+_DRIVER: list[Callable[..., SmtpTransport | OnALoop]] = [SmtpTransport]
+
+
+@pytest.fixture(autouse=True, params=[SmtpTransport, OnALoop], ids=["threads", "asyncio"])
+def driver(request: pytest.FixtureRequest) -> None:
+    """Every test runs with both drivers: the rules are the dialogue's."""
+    _DRIVER[0] = request.param
+
+
 def transport(
     server: ScriptedServer,
     *,
@@ -50,9 +72,9 @@ def transport(
     limits: Limits = QUICK,
     trust: ssl.SSLContext = TRUSTED,
     host: str = "127.0.0.1",
-) -> SmtpTransport:
+) -> SmtpTransport | OnALoop:
     where = Server(host, server.port, credentials, tls=tls, limits=limits)
-    return SmtpTransport(where, context=trust)
+    return _DRIVER[0](where, context=trust)
 
 
 def deliver(script: Script, outgoing: Outgoing = OUTGOING, **how: object) -> tuple[Receipt, ScriptedServer]:

@@ -1,18 +1,19 @@
 """The wire to an SMTP server: opened, made secret, written to and read from, with every wait bounded.
 
-It knows no word of SMTP: what is said is the dialogue's. What smtplib brings for closing is kept; its reading, which
-has no limits, and its STARTTLS, which drops plaintext in silence, are not used.
+It knows no word of SMTP: what is said is the dialogue's.
 """
 
 import smtplib
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 
-from ..errors import ConnectError, Retry, TlsError
+from ..errors import ConnectError, TlsError
 from ..outgoing import Channel
 from ..servers import Server
+from .smtp_tls import TlsLayer
 
 _CHUNK = 65536
 
@@ -21,7 +22,10 @@ Dial = Callable[[Server], socket.socket]
 
 
 class SmtpLine(smtplib.SMTP):
-    """A connection to one server. Each failure is one of our errors."""
+    """A connection to one server. Each failure is one of our errors.
+
+    Of smtplib it is the connection: what is said on it, and how replies are bounded, smtplib knows nothing of.
+    """
 
     sock: socket.socket
 
@@ -30,6 +34,7 @@ class SmtpLine(smtplib.SMTP):
         self._server = server
         self._context = context
         self._dial = dial
+        self._tls: TlsLayer | None = None
 
     def open(self) -> None:
         """Reach the server.
@@ -58,14 +63,21 @@ class SmtpLine(smtplib.SMTP):
         Raises:
             TlsError: it cannot be, or it is not the server whose name we know.
         """
-        self.sock.settimeout(self._server.limits.connect)
+        until = monotonic() + self._server.limits.connect
+        layer = TlsLayer(self._server, self._context)
         try:
-            self.sock = self._context.wrap_socket(self.sock, server_hostname=self._server.tls_name)
-        except ssl.SSLCertVerificationError as error:
-            raise untrusted(self._server, error) from error
-        except (OSError, ValueError) as error:
-            raise TlsError(f"no TLS with {self._server}, so nothing was said: {_words(error)}") from error
-        return channel_of(self.sock)
+            self._send(layer.shake_hands(b""), until)
+            while layer.channel is None:
+                self._send(layer.shake_hands(self._receive(until)), until)
+        except TlsError:
+            # The alert that says which certificate was not taken: a courtesy, which may fail.
+            with suppress(ConnectError):
+                self._send(layer.last_words(), until)
+            raise
+        except ConnectError as error:
+            raise layer.failed(error) from error
+        self._tls = layer
+        return layer.channel
 
     def write(self, words: bytes) -> None:
         """Write all of it, within the server's limit for a reply.
@@ -73,11 +85,8 @@ class SmtpLine(smtplib.SMTP):
         Raises:
             ConnectError: the line broke, or the server takes nothing in any more.
         """
-        self.sock.settimeout(self._server.limits.reply)
-        try:
-            self.sock.sendall(words)
-        except OSError as error:
-            raise ConnectError(f"the line to {self._server} broke: {_words(error)}") from error
+        sealed = words if self._tls is None else self._tls.sealed(words)
+        self._send(sealed, monotonic() + self._server.limits.reply)
 
     def read(self, until: float) -> bytes:
         """Whatever comes next, before this moment of the monotonic clock.
@@ -85,14 +94,11 @@ class SmtpLine(smtplib.SMTP):
         Raises:
             ConnectError: nothing came in time, or the line broke.
         """
-        left = until - monotonic()
-        if left <= 0:
-            raise ConnectError(f"{self._server} did not answer in time")
-        self.sock.settimeout(left)
-        try:
-            return self._received()
-        except TimeoutError as error:
-            raise ConnectError(f"{self._server} did not answer in time") from error
+        words = b""
+        while not words:
+            came = self._receive(until)
+            words = came if self._tls is None else self._tls.opened(came)
+        return words
 
     def look(self) -> bytes:
         """What is there already, without waiting; nothing, as a rule.
@@ -100,38 +106,42 @@ class SmtpLine(smtplib.SMTP):
         Raises:
             ConnectError: the line is closed or broken.
         """
-        self.sock.settimeout(0)
         try:
-            return self._received()
+            came = self._received(0)
         except BlockingIOError:
             return b""
+        return came if self._tls is None else self._tls.opened(came)
 
-    def _received(self) -> bytes:
+    def _send(self, raw: bytes, until: float) -> None:
+        left = until - monotonic()
+        if left <= 0:
+            raise ConnectError(f"{self._server} takes nothing in any more")
+        self.sock.settimeout(left)
+        try:
+            self.sock.sendall(raw)
+        except OSError as error:
+            raise ConnectError(f"the line to {self._server} broke: {_words(error)}") from error
+
+    def _receive(self, until: float) -> bytes:
+        left = until - monotonic()
+        if left <= 0:
+            raise ConnectError(f"{self._server} did not answer in time")
+        try:
+            return self._received(left)
+        except TimeoutError as error:
+            raise ConnectError(f"{self._server} did not answer in time") from error
+
+    def _received(self, patience: float) -> bytes:
+        self.sock.settimeout(patience)
         try:
             received: bytes = self.sock.recv(_CHUNK)
         except (TimeoutError, BlockingIOError):
             raise
-        except ssl.SSLWantReadError as error:
-            raise BlockingIOError from error
         except OSError as error:
             raise ConnectError(f"the line to {self._server} broke: {_words(error)}") from error
         if not received:
             raise ConnectError(f"{self._server} closed the line")
         return received
-
-
-def untrusted(server: Server, error: ssl.SSLCertVerificationError) -> TlsError:
-    """A certificate that does not prove who the server is."""
-    return TlsError(
-        f"the certificate of {server} cannot be trusted, so nothing was said: {error.verify_message}",
-        retry=Retry.NEVER,
-    )
-
-
-def channel_of(encrypted: ssl.SSLSocket | ssl.SSLObject) -> Channel:
-    """What TLS agreed on."""
-    cipher = encrypted.cipher()
-    return Channel(encrypted.version() or "", cipher[0] if cipher else "")
 
 
 def _words(error: Exception) -> str:

@@ -31,7 +31,7 @@ from ..smtp_dialogue import Dialogue, Ended
 from ..system import new_nonce
 from ._reaching import reach
 from ._smtp_line import Dial, SmtpLine
-from ._smtp_tls import verifying_context
+from .smtp_tls import verifying_context
 
 _TRIES = 3
 """How often a mail that was never attempted is given to a new line."""
@@ -110,13 +110,12 @@ class SmtpSession:
     Attributes:
         server: where to.
         connections: how many lines there may be.
-        unclaimed: what became of mails whose outcomes nobody waited for, since the loop over them was left.
     """
 
     server: Server
     connections: int
     _open: "Callable[[], _Conversation]" = field(repr=False)
-    unclaimed: list[Outcome] = field(factory=list, init=False)
+    _unclaimed: list[Outcome] = field(factory=list, init=False, repr=False)
     _kept: "deque[_Conversation]" = field(factory=deque, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -137,6 +136,11 @@ class SmtpSession:
         """
         several = self._in_turns if self.connections == 1 else self._in_threads
         return several(enumerate(outgoings))
+
+    def take_unclaimed(self) -> list[Outcome]:
+        """What became of mails that were on their way when the loop over `deliver_all` was left."""
+        unclaimed, self._unclaimed = self._unclaimed, []
+        return unclaimed
 
     def close(self) -> None:
         """Say goodbye on every line."""
@@ -160,20 +164,21 @@ class SmtpSession:
         finally:
             # Left half-way: what is on its way is waited for, so that its end is known.
             source.stop()
-            self.unclaimed += [outcome for ended in ends for outcome in order.told(ended)] + order.rest()
+            self._unclaimed += [outcome for ended in ends for outcome in order.told(ended)] + order.rest()
+        source.raise_failure()
 
     def _in_threads(self, mails: Iterator[tuple[int, Outgoing]]) -> Iterator[Outcome]:
-        crew = _Crew(self._serve, self.connections)
-        order = _InOrder()
+        source, order, crew = _Source(lambda _: next(mails, None)), _InOrder(), _Crew(self._serve, self.connections)
         try:
-            for mail in mails:
+            while (mail := source.next(wait=True)) is not None:
                 crew.give(mail)
                 for ended in crew.ended(most_pending=self.connections * _PENDING_EACH):
                     yield from order.told(ended)
             for ended in crew.finish():
                 yield from order.told(ended)
         finally:
-            self.unclaimed += [outcome for ended in crew.finish() for outcome in order.told(ended)] + order.rest()
+            self._unclaimed += [outcome for ended in crew.finish() for outcome in order.told(ended)] + order.rest()
+        source.raise_failure()
 
     def _serve(self, source: "_Source") -> Iterator[Ended]:
         """One line after the other, until nothing is left to be sent."""
@@ -216,16 +221,29 @@ class _Source:
     _take: Callable[[bool], _Mail | None]
     _back: "deque[_Mail]" = field(factory=deque, init=False)
     _stopped: bool = field(default=False, init=False)
+    _failure: Exception | None = field(default=None, init=False)
 
     def next(self, *, wait: bool) -> _Mail | None:
         """The next mail; None where there is none, now or, having waited, ever."""
         if self._back:
             return self._back.popleft()
-        return None if self._stopped else self._take(wait)
+        if self._stopped:
+            return None
+        try:
+            return self._take(wait)
+        except Exception as error:  # noqa: BLE001 - raised again when what is on its way has ended
+            self._failure = error
+            self._stopped = True
+            return None
 
     def give_back(self, mails: Iterable[_Mail]) -> None:
         """These were not attempted: they go first, in their order."""
         self._back.extendleft(reversed(list(mails)))
+
+    def raise_failure(self) -> None:
+        """Raise what kept the mails from coming, if anything did."""
+        if self._failure is not None:
+            raise self._failure
 
     def stop(self) -> None:
         """Take no more."""
@@ -365,12 +383,11 @@ class _Conversation:
         return not words
 
     def leave(self) -> None:
-        """Say goodbye where that is quickly done, and close."""
+        """Say goodbye, and close without waiting for the answer: each mail's end is known already."""
         self.dialogue.quit()
-        # A goodbye that nobody hears changes nothing: each mail's end is known already.
-        with suppress(TransportError):
-            while not self.dialogue.over:
-                self._step()
+        with suppress(ConnectError):
+            while (piece := self.dialogue.next_piece(monotonic())) is not None:
+                self.line.write(piece)
         self.line.close()
 
     def _step(self) -> None:

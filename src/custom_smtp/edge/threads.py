@@ -2,7 +2,7 @@
 
 A call that has begun cannot be called back: the mail is on its way, or the copy being written. So a cancelled await
 first waits until its thread is done (every transport of ours has time limits), and only then passes the cancellation
-on; what became of the call stands in the exception's notes. A call that had not begun is dropped, and did nothing.
+on; what became of the call is the exception's ``outcome``. A call that had not begun is dropped, and did nothing.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from typing import TypeVar
 from attrs import frozen
 
 from ..archive import Copy
+from ..errors import ConnectError
 from ..events import Event
 from ..identifiers import DeliveryId
 from ..outgoing import Outgoing, Receipt
@@ -95,10 +96,9 @@ async def _in_thread(call: Callable[[A], R], argument: A) -> R:
     except asyncio.CancelledError as cancelled:
         if claim.acquire(blocking=False):
             running.cancel()
-        else:
-            await _end_of(running)
-            cancelled.add_note(f"cancelled when it had begun; it ended in {_outcome(running)}")
-        raise
+            raise _interrupted(cancelled, ConnectError("cancelled before it began")) from None
+        await _end_of(running)
+        raise _interrupted(cancelled, running.exception() or running.result()) from None
 
 
 async def _end_of(running: "asyncio.Future[R]") -> None:
@@ -108,6 +108,8 @@ async def _end_of(running: "asyncio.Future[R]") -> None:
             await asyncio.wait({running})
 
 
-def _outcome(running: "asyncio.Future[R]") -> str:
-    error = running.exception()
-    return repr(running.result() if error is None else error)
+def _interrupted(cancelled: asyncio.CancelledError, outcome: object) -> asyncio.CancelledError:
+    """The cancellation, with what became of the call: `AsyncSender` writes that down, and not a guess."""
+    cancelled.outcome = outcome  # type: ignore[attr-defined]  # read by `custom_smtp.sender.outcome_of`
+    cancelled.add_note(f"the call ended in {outcome!r}")
+    return cancelled

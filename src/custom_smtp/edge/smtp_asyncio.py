@@ -1,0 +1,498 @@
+"""Hands mail to an SMTP server on an event loop: the twin of `custom_smtp.edge.smtp`, driven by the same dialogue."""
+
+import asyncio
+import ssl
+import warnings
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from attrs import define, field, frozen
+
+from ..errors import (
+    AuthError,
+    ConfigurationError,
+    ConnectError,
+    InsecureTransportWarning,
+    RefusedError,
+    TransportError,
+)
+from ..outgoing import Channel, Outcome, Outgoing, Receipt
+from ..servers import Server, Tls
+from ..smtp_dialogue import Dialogue, Ended
+from ..system import new_nonce
+from .smtp_tls import TlsLayer, verifying_context
+
+_PENDING_EACH = 16
+"""Mails under way or waiting for each line of a session, before no more are asked for."""
+
+
+@frozen
+class AsyncSmtpTransport:
+    """An `AsyncTransport` to one server, always over TLS: a line for each mail, or `session` for many.
+
+    Attributes:
+        server: where, as whom, how long to wait, and how far ahead to speak.
+        context: TLS settings of your own, such as a private authority or a client certificate, in place of
+            ``server.ca_file`` and the system's trust.
+
+    Raises:
+        ConfigurationError: the authority's file cannot be read, or the context would take any certificate.
+
+    Warns:
+        InsecureTransportWarning: the server is set to `Tls.OPPORTUNISTIC`.
+    """
+
+    server: Server
+    context: ssl.SSLContext | None = field(default=None, kw_only=True, repr=False)
+    _verifying: ssl.SSLContext = field(init=False, repr=False, eq=False)
+
+    @_verifying.default
+    def _loaded(self) -> ssl.SSLContext:
+        # Once for all mails: reading the system's authorities takes longer than sending.
+        return verifying_context(self.server, self.context)
+
+    def __attrs_post_init__(self) -> None:
+        if self.server.tls is Tls.OPPORTUNISTIC:
+            warnings.warn(
+                f"mail to {self.server} travels in clear whenever the server, or somebody on the line, "
+                "leaves STARTTLS out of its offer",
+                InsecureTransportWarning,
+                stacklevel=3,
+            )
+
+    async def deliver(self, outgoing: Outgoing, /) -> Receipt:
+        """Hand one mail over, on a line of its own. Raises what `SmtpTransport.deliver` does.
+
+        A cancelled delivery closes the line; what is known of the mail is the ``outcome`` of the cancellation.
+        """
+        async with self.session() as session:
+            return await session.deliver(outgoing)
+
+    def session(self, *, connections: int = 1) -> "AsyncSmtpSession":
+        """Lines that are kept, for many mails; use it in an ``async with`` block.
+
+        Raises:
+            ConfigurationError: there is no such number of connections.
+        """
+        return AsyncSmtpSession(self.server, connections, self._open)
+
+    async def _open(self) -> "_Conversation":
+        return await _Conversation.begin(self.server, self._verifying)
+
+
+@define(eq=False)
+class AsyncSmtpSession:
+    """Lines to one server that are kept between mails; the twin of `SmtpSession`. One loop over it at a time.
+
+    Attributes:
+        server: where to.
+        connections: how many lines there may be.
+    """
+
+    server: Server
+    connections: int
+    _open: "Callable[[], Coroutine[Any, Any, _Conversation]]" = field(repr=False)
+    _unclaimed: list[Outcome] = field(factory=list, init=False, repr=False)
+    _kept: "deque[_Conversation]" = field(factory=deque, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.connections, int) or not 1 <= self.connections <= 1000:
+            raise ConfigurationError(f"connections is {self.connections!r}: use 1 to 1000")
+
+    async def deliver(self, outgoing: Outgoing, /) -> Receipt:
+        """Hand one mail over. Raises what `AsyncSmtpTransport.deliver` does."""
+        source = _Source()
+        source.give((0, outgoing))
+        source.finish()
+        [ended] = [ended async for ended in self._serve(source)]
+        if isinstance(ended.outcome.result, TransportError):
+            raise ended.outcome.result
+        return ended.outcome.result
+
+    async def deliver_all(self, outgoings: Iterable[Outgoing] | AsyncIterable[Outgoing], /) -> AsyncIterator[Outcome]:
+        """Hand many mails over; tell what became of each, in their order."""
+        crew = _Crew(self._serve, self.connections, _asynchronous(outgoings))
+        early: dict[int, Outcome] = {}
+        told = 0
+        try:
+            async for ended in crew.ended():
+                early[ended.ticket] = ended.outcome
+                while told in early:
+                    told += 1
+                    yield early.pop(told - 1)
+        finally:
+            # Left half-way: what is on its way is waited for, so that its end is known.
+            early |= {ended.ticket: ended.outcome for ended in await crew.dismiss()}
+            self._unclaimed += [early[ticket] for ticket in sorted(early)]
+        crew.raise_failure()
+
+    async def take_unclaimed(self) -> list[Outcome]:
+        """What became of mails that were on their way when the loop over `deliver_all` was left."""
+        unclaimed, self._unclaimed = self._unclaimed, []
+        return unclaimed
+
+    async def close(self) -> None:
+        """Say goodbye on every line."""
+        while self._kept:
+            self._kept.popleft().leave()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _serve(self, source: "_Source") -> AsyncIterator[Ended]:
+        """One line after the other, until nothing is left to be sent."""
+        while (first := await source.wait()) is not None:
+            try:
+                conversation = self._fit() or await self._open()
+            except TransportError as error:
+                yield Ended(first[0], Outcome(first[1].delivery_id, error))
+                continue
+            source.give_back([first])
+            async for ended in conversation.converse(source):
+                yield ended
+            if conversation.dialogue.over or conversation.dialogue.closing:
+                conversation.leave()
+            else:
+                self._kept.append(conversation)
+
+    def _fit(self) -> "_Conversation | None":
+        while self._kept:
+            conversation = self._kept.popleft()
+            if conversation.is_fit(self.server.pace.idle):
+                return conversation
+            conversation.leave()
+        return None
+
+
+async def _asynchronous(outgoings: Iterable[Outgoing] | AsyncIterable[Outgoing]) -> AsyncIterator[Outgoing]:
+    if isinstance(outgoings, AsyncIterable):
+        async for outgoing in outgoings:
+            yield outgoing
+    else:
+        for outgoing in outgoings:
+            yield outgoing
+
+
+_Mail = tuple[int, Outgoing]
+
+
+@define(eq=False)
+class _Source:
+    """Mails to send; those that were given back come first."""
+
+    _mails: "deque[_Mail]" = field(factory=deque, init=False)
+    _finished: bool = field(default=False, init=False)
+    _more: asyncio.Event = field(factory=asyncio.Event, init=False)
+
+    def give(self, mail: _Mail) -> None:
+        """One more at the end."""
+        self._mails.append(mail)
+        self._more.set()
+
+    def give_back(self, mails: Iterable[_Mail]) -> None:
+        """These were not attempted: they go first, in their order."""
+        self._mails.extendleft(reversed(list(mails)))
+        self._more.set()
+
+    def finish(self) -> None:
+        """There will be no more."""
+        self._finished = True
+        self._more.set()
+
+    def next(self) -> _Mail | None:
+        """The next mail, if there is one now."""
+        return self._mails.popleft() if self._mails else None
+
+    async def wait(self) -> _Mail | None:
+        """The next mail, once there is one; None when there will be no more."""
+        while not self._mails and not self._finished:
+            self._more.clear()
+            await self._more.wait()
+        return self.next()
+
+    def drop(self) -> None:
+        """Forget what nobody has begun, and finish."""
+        self._mails.clear()
+        self.finish()
+
+
+class _Crew:
+    """A task for each line, fed from one source."""
+
+    def __init__(
+        self,
+        serve: Callable[[_Source], AsyncIterator[Ended]],
+        size: int,
+        outgoings: AsyncIterator[Outgoing],
+    ) -> None:
+        self._source = _Source()
+        self._ended: deque[Ended] = deque()
+        self._pending = 0
+        self._most = size * _PENDING_EACH
+        self._failure: Exception | None = None
+        self._outgoings = outgoings
+        self._given = 0
+        self._changed = asyncio.Event()
+        self._feeding = asyncio.create_task(self._feed())
+        self._tasks = [asyncio.create_task(self._work(serve)) for _ in range(size)]
+
+    async def ended(self) -> AsyncIterator[Ended]:
+        """Everything that ends, as it ends."""
+        while True:
+            while self._ended:
+                self._pending -= 1
+                self._changed.set()
+                yield self._ended.popleft()
+            if self._feeding.done() and not self._pending:
+                return
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def dismiss(self) -> list[Ended]:
+        """End the work when what is on its way has ended; return what nobody has heard of."""
+        self._feeding.cancel()
+        self._source.drop()
+        await asyncio.gather(self._feeding, *self._tasks, return_exceptions=True)
+        left, self._ended = list(self._ended), deque()
+        return left
+
+    def raise_failure(self) -> None:
+        """Raise what kept the mails from coming, if anything did."""
+        if self._failure is not None:
+            raise self._failure
+
+    async def _feed(self) -> None:
+        try:
+            async for outgoing in self._outgoings:
+                self._source.give((self._given, outgoing))
+                self._given += 1
+                self._pending += 1
+                while self._pending >= self._most:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except Exception as error:  # noqa: BLE001 - raised again when what is on its way has ended
+            self._failure = error
+        finally:
+            self._source.finish()
+            self._changed.set()
+
+    async def _work(self, serve: Callable[[_Source], AsyncIterator[Ended]]) -> None:
+        async for ended in serve(self._source):
+            self._ended.append(ended)
+            self._changed.set()
+
+
+class _Wire(asyncio.Protocol):
+    """What asyncio tells about a connection, made awaitable."""
+
+    def __init__(self) -> None:
+        self.came = bytearray()
+        self.lost: ConnectError | None = None
+        self._news: asyncio.Future[None] | None = None
+        self._writable = True
+
+    def data_received(self, data: bytes) -> None:
+        """Something came."""
+        self.came += data
+        self._tell()
+
+    def eof_received(self) -> None:
+        """The other side has said all it will say."""
+        self.connection_lost(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The line is closed."""
+        if self.lost is None:
+            self.lost = ConnectError(f"the line broke: {exc}" if exc else "the other side closed the line")
+        self._tell()
+
+    def pause_writing(self) -> None:
+        """The other side does not keep up."""
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._writable = True
+        self._tell()
+
+    async def news(self, until: float) -> None:
+        """Wait until something came, or the line broke.
+
+        Raises:
+            ConnectError: neither happened in time.
+        """
+        await self._until(lambda: bool(self.came) or self.lost is not None, until, "did not answer in time")
+
+    async def drained(self, until: float) -> None:
+        """Wait until there is room for more to be written.
+
+        Raises:
+            ConnectError: the other side takes nothing in any more.
+        """
+        await self._until(lambda: self._writable or self.lost is not None, until, "takes nothing in any more")
+
+    async def _until(self, happened: Callable[[], bool], until: float, otherwise: str) -> None:
+        loop = asyncio.get_running_loop()
+        while not happened():
+            self._news = loop.create_future()
+            alarm = loop.call_at(until, self._tell)
+            try:
+                await self._news
+            finally:
+                alarm.cancel()
+                self._news = None
+            if loop.time() >= until and not happened():
+                raise ConnectError(f"the server {otherwise}")
+
+    def _tell(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+
+@define(eq=False)
+class _Conversation:
+    """A line, and the dialogue on it."""
+
+    wire: _Wire
+    transport: asyncio.Transport
+    dialogue: Dialogue
+    _context: ssl.SSLContext
+    _tls: TlsLayer | None = None
+    _last_used: float = 0.0
+
+    @classmethod
+    async def begin(cls, server: Server, context: ssl.SSLContext) -> Self:
+        """Reach the server, make the line secret, log in."""
+        loop = asyncio.get_running_loop()
+        source = (server.source_address, 0) if server.source_address else None
+        try:
+            async with asyncio.timeout(server.limits.connect):
+                transport, wire = await loop.create_connection(
+                    _Wire, server.host, server.port, happy_eyeballs_delay=0.25, local_addr=source
+                )
+        except OSError as error:
+            raise ConnectError(f"{server} cannot be reached: {error}") from error
+        name = server.helo_name or _literal(transport.get_extra_info("sockname")[0])
+        conversation = cls(wire, transport, Dialogue(server, name, new_nonce(), loop.time()), context)
+        try:
+            if server.tls is Tls.IMPLICIT:
+                conversation.dialogue.encrypted(await conversation._encrypt())
+            while not conversation.dialogue.ready:
+                await conversation._step()
+        except (RefusedError, AuthError):
+            conversation.leave()
+            raise
+        except BaseException:
+            transport.abort()
+            raise
+        return conversation
+
+    async def converse(self, source: _Source) -> AsyncIterator[Ended]:
+        """Send what there is, as far as this line goes; what it did not attempt is given back."""
+        dialogue, loop = self.dialogue, asyncio.get_running_loop()
+        try:
+            while True:
+                while dialogue.room and (mail := source.next()) is not None:
+                    dialogue.submit(mail[1], mail[0], loop.time())
+                for ended in dialogue.take_ended():
+                    yield ended
+                if dialogue.over or dialogue.idle:
+                    break
+                await self._step()
+        except BaseException as interruption:
+            self.transport.abort()
+            if not dialogue.over:
+                dialogue.broken(ConnectError("interrupted"))
+            for ended in dialogue.take_ended():
+                # Whoever waits for this mail alone hears what is known of it: `custom_smtp.sender.outcome_of`.
+                interruption.outcome = ended.outcome.result  # type: ignore[attr-defined]
+            raise
+        source.give_back(dialogue.unattempted())
+        self._last_used = loop.time()
+
+    def is_fit(self, longest_idle: float) -> bool:
+        """Whether the line can be used again: not idle for too long, not closed, and not a word waiting on it."""
+        idle = asyncio.get_running_loop().time() - self._last_used
+        fit = idle <= longest_idle and self.wire.lost is None and not self._heard()
+        self.dialogue.over = not fit
+        return fit
+
+    def leave(self) -> None:
+        """Say goodbye, and close without waiting for the answer: each mail's end is known already."""
+        self.dialogue.quit()
+        with suppress(ConnectError):
+            while (piece := self.dialogue.next_piece(asyncio.get_running_loop().time())) is not None:
+                self.transport.write(self._sealed(piece))
+        self.transport.close()
+
+    async def _step(self) -> None:
+        """Write what is to be written, and hear what comes."""
+        dialogue, now = self.dialogue, asyncio.get_running_loop().time
+        try:
+            while True:
+                while dialogue.wants_a_look and (words := self._heard()):
+                    dialogue.hear(words, now())
+                if (piece := dialogue.next_piece(now())) is None:
+                    break
+                self.transport.write(self._sealed(piece))
+                await self.wire.drained(now() + dialogue.server.limits.reply)
+            while dialogue.listening:
+                if words := self._heard():
+                    dialogue.hear(words, now())
+                    break
+                await self.wire.news(dialogue.deadline)
+        except ConnectError as error:
+            opening = not dialogue.ready
+            told = dialogue.broken(error)
+            self.transport.abort()
+            if opening:
+                raise told from (error if told is not error else error.__cause__)
+        if dialogue.wants_tls:
+            dialogue.encrypted(await self._encrypt())
+
+    def _heard(self) -> bytes:
+        """What has come and can be read. Raises ConnectError where nothing has, and nothing more will."""
+        came = bytes(self.wire.came)
+        self.wire.came.clear()
+        words = came if self._tls is None else self._tls.opened(came)
+        if not words and self.wire.lost is not None:
+            raise self.wire.lost
+        return words
+
+    def _sealed(self, words: bytes) -> bytes:
+        return words if self._tls is None else self._tls.sealed(words)
+
+    async def _encrypt(self) -> Channel:
+        layer = TlsLayer(self.dialogue.server, self._context)
+        until = asyncio.get_running_loop().time() + self.dialogue.server.limits.connect
+        came = b""
+        while True:
+            try:
+                self.transport.write(layer.shake_hands(came))
+            except TransportError:
+                self.transport.write(layer.last_words())
+                raise
+            if layer.channel is not None:
+                self._tls = layer
+                return layer.channel
+            try:
+                await self.wire.news(until)
+                came, self.wire.came = bytes(self.wire.came), bytearray()
+                if not came and self.wire.lost is not None:
+                    raise self.wire.lost
+            except ConnectError as error:
+                raise layer.failed(error) from error
+
+
+def _literal(address: str) -> str:
+    """The address we call from, as EHLO wants it where there is no name (RFC 5321 section 4.1.3)."""
+    address = address.partition("%")[0]
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"

@@ -1,0 +1,93 @@
+"""TLS apart from any socket: bytes in, bytes out, so that every driver keeps the same rules.
+
+Several records leave in one packet, and all that has come is read at once.
+"""
+
+import ssl
+
+from ..errors import ConnectError, Retry, TlsError
+from ..outgoing import Channel
+from ..servers import Server
+from ._smtp_tls import verifying_context
+
+__all__ = ["TlsLayer", "verifying_context"]
+
+_CHUNK = 65536
+
+
+class TlsLayer:
+    """One side of one TLS connection: ours.
+
+    Attributes:
+        channel: what was agreed on; None until both sides have shaken hands.
+    """
+
+    def __init__(self, server: Server, context: ssl.SSLContext) -> None:
+        self.channel: Channel | None = None
+        self._server = server
+        self._came = ssl.MemoryBIO()
+        self._leaves = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._came, self._leaves, server_hostname=server.tls_name)
+
+    def shake_hands(self, came: bytes) -> bytes:
+        """Go on with the handshake; return what to send. It is done when there is a `channel`.
+
+        Raises:
+            TlsError: it is not the server whose name we know, or there is no TLS with it. `last_words` tells it so.
+        """
+        self._came.write(came)
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return self._leaves.read()
+        except ssl.SSLCertVerificationError as error:
+            raise TlsError(
+                f"the certificate of {self._server} cannot be trusted, so nothing was said: {error.verify_message}",
+                retry=Retry.NEVER,
+            ) from error
+        except ssl.SSLError as error:
+            raise self.failed(error) from error
+        cipher = self._tls.cipher()
+        self.channel = Channel(self._tls.version() or "", cipher[0] if cipher else "")
+        return self._leaves.read()
+
+    def failed(self, error: Exception) -> TlsError:
+        """There is no TLS, for this reason."""
+        words = str(getattr(error, "strerror", None) or error) or type(error).__name__
+        return TlsError(f"no TLS with {self._server}, so nothing was said: {words}")
+
+    def last_words(self) -> bytes:
+        """The alert that says why there is no handshake."""
+        return self._leaves.read()
+
+    def sealed(self, words: bytes) -> bytes:
+        """Words as they go over the line.
+
+        Raises:
+            ConnectError: the other side has ended TLS.
+        """
+        try:
+            self._tls.write(words)
+        except ssl.SSLError as error:
+            raise ConnectError(f"the line to {self._server} broke: {error}") from error
+        return self._leaves.read()
+
+    def opened(self, came: bytes) -> bytes:
+        """All that can be read by now: nothing yet where a record is not complete.
+
+        Raises:
+            ConnectError: the other side has ended TLS, or somebody has tampered with it.
+        """
+        self._came.write(came)
+        words = b""
+        try:
+            while more := self._tls.read(_CHUNK):
+                words += more
+        except ssl.SSLWantReadError:
+            return words
+        except ssl.SSLError as error:
+            raise ConnectError(f"the line to {self._server} broke: {error}") from error
+        if not words:
+            raise ConnectError(f"{self._server} closed the line")
+        # What it said before its goodbye counts; the next look finds the end.
+        return words

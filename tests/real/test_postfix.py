@@ -1,0 +1,64 @@
+"""The transport against a real Postfix: windows with refusals in their midst, several recipients, logins."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from custom_smtp import Credentials, Server
+from custom_smtp.errors import AuthError
+from custom_smtp.servers import Pace
+from custom_smtp.testing.certificates import Authority
+
+from .mailbox import Mailbox
+from .mailings import Mailing, to_many, with_every_refusal, with_refusals
+from .postfix import running_postfix
+
+AUTHORITY = Authority(datetime.now(UTC))
+PACES = {
+    "careful": Pace.careful(),
+    "dot": Pace(window=0),
+    "bdat": Pace(window=4),
+    "wide": Pace(window=20),
+    "short": Pace(window=4, mails_per_connection=7),
+}
+SHOP = Credentials("shop", "s3cret")
+
+
+@pytest.fixture(scope="module")
+def mailbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailbox]:
+    with running_postfix(tmp_path_factory.mktemp("postfix"), AUTHORITY.issue("127.0.0.1")) as running:
+        yield running
+
+
+@pytest.fixture
+def server(mailbox: Mailbox, tmp_path: Path) -> Server:
+    (tmp_path / "ca.pem").write_bytes(AUTHORITY.pem)
+    return Server("127.0.0.1", mailbox.port, SHOP, ca_file=tmp_path / "ca.pem")
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+@pytest.mark.parametrize("pace", PACES)
+@pytest.mark.parametrize("mailing", [to_many, with_refusals, with_every_refusal])
+def test_each_mail_arrives_once_as_it_is_for_whom_it_is(mailing, pace, connections, server, mailbox) -> None:
+    sent = mailing()
+    outcomes = sent.send(evolve(server, pace=PACES[pace]), connections)
+    sent.check(outcomes, mailbox)
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"])
+def test_a_login(mechanism: str, server: Server, mailbox: Mailbox) -> None:
+    sent = to_many(2)
+    sent.check(sent.send(evolve(server, credentials=evolve(SHOP, mechanism=mechanism))), mailbox)
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"])
+def test_a_wrong_password(mechanism: str, server: Server) -> None:
+    wrong = evolve(server, credentials=Credentials("shop", "wr0ng", mechanism=mechanism))
+    [outcome] = to_many(1).send(wrong)
+    assert isinstance(outcome.result, AuthError)
+    assert outcome.result.reply is not None
+    assert outcome.result.reply.code == 535
+    assert "wr0ng" not in str(outcome.result)
