@@ -47,6 +47,7 @@ RULES = (
     "egress",
     "memory",
     "report",
+    "rates",
 )
 
 LAYER_OF = (

@@ -1,4 +1,4 @@
-"""SmtpTransport and its asyncio twin against a server that follows a script: what leaves, when, and what is told of it."""
+"""SmtpTransport and its asyncio twin against a server that follows a script: what leaves, and what is told."""
 
 import asyncio
 import ssl

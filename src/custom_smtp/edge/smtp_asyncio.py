@@ -380,6 +380,8 @@ class _Conversation:
                 )
         except OSError as error:
             raise ConnectError(f"{server} cannot be reached: {error}") from error
+        # What was written counts as gone, so it must not lie in a buffer here while the line breaks.
+        transport.set_write_buffer_limits(high=0)
         name = server.helo_name or _literal(transport.get_extra_info("sockname")[0])
         conversation = cls(wire, transport, Dialogue(server, name, new_nonce(), loop.time()), context)
         try:
@@ -443,6 +445,9 @@ class _Conversation:
                 if (piece := dialogue.next_piece(now())) is None:
                     break
                 self.transport.write(self._sealed(piece))
+                if self.transport.is_closing():
+                    # The write found a broken line; the loop has to turn once before the wire knows.
+                    await asyncio.sleep(0)
                 await self.wire.drained(now() + dialogue.server.limits.reply)
             while dialogue.listening:
                 if words := self._heard():
