@@ -7,14 +7,14 @@ Every limit is kept in *any* span of its length, not only between two strokes of
 second, whenever it begins, sees eleven; and a day is any 24 hours, as the quotas of hosted relays are counted.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import count, takewhile
 from typing import Any
 
-from attrs import Attribute, define, evolve, field, frozen
+from attrs import Attribute, define, field, frozen
 
 from .addresses import ascii_domain
 from .checks import ConfigurationError, MailError, shown
@@ -104,7 +104,7 @@ class TokenBucket:
         Raises:
             ConfigurationError: the moment has no time zone.
         """
-        return evolve(self, full_at=_later(max(self.full_at, _utc(moment)), self.rate.spacing))
+        return TokenBucket(self.rate, _later(max(self.full_at, _utc(moment)), self.rate.spacing))
 
     def is_full(self, moment: datetime, /) -> bool:
         """Whether it is as good as new."""
@@ -214,9 +214,11 @@ class DayTally:
             ConfigurationError: the moment has no time zone.
         """
         now = _quarter(_utc(moment))
-        counts = dict(self._counted(now))
-        counts[now] = counts.get(now, 0) + 1
-        return evolve(self, quarters=tuple(sorted(counts.items())))
+        before = self._counted(now)
+        place = bisect_left(before, now, key=_when)
+        here = sum(mails for quarter, mails in before[place : place + 1] if quarter == now)
+        behind = before[place + 1 :] if here else before[place:]
+        return DayTally(self.warm_up, (*before[:place], (now, here + 1), *behind))
 
     def is_empty(self, moment: datetime, /) -> bool:
         """Whether it is as good as new."""
@@ -225,8 +227,12 @@ class DayTally:
     def _allows(self, at: datetime) -> bool:
         return sum(mails for _, mails in self._counted(_quarter(at))) < self.warm_up.on(at.date())
 
-    def _counted(self, now: int) -> list[tuple[int, int]]:
-        return [(quarter, mails) for quarter, mails in self.quarters if quarter > now - _SLOTS_COUNTED]
+    def _counted(self, now: int) -> tuple[tuple[int, int], ...]:
+        return self.quarters[bisect_right(self.quarters, now - _SLOTS_COUNTED, key=_when) :]
+
+
+def _when(quarter: tuple[int, int]) -> int:
+    return quarter[0]
 
 
 def _quarter(at: datetime) -> int:
@@ -323,8 +329,9 @@ class Rates:
         server: for all mail.
         domain: for each recipient domain that is not named in ``domains``.
         domains: for domains of their own kind, by name.
-        most_domains: how many domains are remembered at a time. Those beyond share one allowance until another domain
-            has been quiet for so long that it can be forgotten: they may be held up, and never go too fast.
+        most_domains: how many domains are remembered at a time, at some 500 bytes each. Those beyond share one
+            allowance until another domain has been quiet for so long that it can be forgotten: they may be held up, and
+            never go too fast.
 
     Raises:
         ConfigurationError: a part is not what it should be.
@@ -333,7 +340,7 @@ class Rates:
     server: Allowance = field(default=Allowance(), validator=_allowances)
     domain: Allowance = field(default=Allowance(), validator=_allowances)
     domains: Mapping[str, Allowance] = field(factory=dict, converter=_by_name, validator=_allowances)
-    most_domains: int = field(default=100_000, validator=_some_domains)
+    most_domains: int = field(default=50_000, validator=_some_domains)
     _all: _Account = field(init=False, repr=False)
     _named: dict[str, _Account] = field(init=False, repr=False)
     _remembered: "OrderedDict[str, _Account]" = field(factory=OrderedDict, init=False, repr=False)

@@ -100,6 +100,8 @@ class _Piece:
         return self.begins is not None and self.completes is None
 
 
+_CHALLENGE = 334
+_LINE_END = b"\r\n"
 _AT_ONCE = 65536
 """Octets of a content that goes in one piece with its final dot. A larger one is on its way for a while, in which the
 server may turn it away or go: so the dot waits for a last look."""
@@ -119,6 +121,8 @@ class Dialogue:
         name: what we call ourselves in EHLO.
         nonce: what no conversation had before, for mechanisms that need it.
         now: when it begins, in the driver's seconds.
+        transcript: is told each line, ours with ``>`` in front and the server's with ``<``; never credentials, never a
+            mail's content.
         offers: what the server offers, once it has said so.
         channel: how secret the line is; None in clear.
         wants_tls: the driver shall make the line secret now, and call `encrypted`.
@@ -131,6 +135,7 @@ class Dialogue:
     name: str
     nonce: str
     _now: float
+    transcript: Callable[[str], None] | None = None
     offers: Offers = field(factory=Offers)
     channel: Channel | None = None
     wants_tls: bool = False
@@ -245,6 +250,8 @@ class Dialogue:
                 raise ConnectError(f"{self.server} spoke out of turn: {str(reply)!r}")
             answered, transaction, recipient = self._expected.popleft()
             self._asked -= 1
+            if self.transcript is not None:
+                self.transcript(f"< {reply}" if reply.code != _CHALLENGE else "< 334")
             self._since = self._now = now
             if reply.code == 421:
                 self._closing = True
@@ -375,7 +382,7 @@ class Dialogue:
         initial = self._exchange.initial
         # RFC 4954 section 4: an initial response of nothing is a single "=".
         opening = f"AUTH {mechanism}" if initial is None else f"AUTH {mechanism} {spelled(initial) or '='}"
-        self._say(f"{opening}\r\n".encode(), self._login_answered)
+        self._say(f"{opening}\r\n".encode(), self._login_answered, shown=f"AUTH {mechanism} ...")
 
     def _login_answered(self, reply: Reply, _transaction: Transaction, _recipient: Address) -> None:
         if reply.code == 334 and self._exchange is not None:
@@ -384,7 +391,7 @@ class Dialogue:
             except AuthError as error:
                 # RFC 4954 section 4: a client that cannot go on cancels, and hears a refusal.
                 self._exchange, self._cancelled, answer = None, error, "*"
-            self._say(f"{answer}\r\n".encode(), self._login_answered)
+            self._say(f"{answer}\r\n".encode(), self._login_answered, shown="...")
         elif self._cancelled is not None:
             raise self._cancelled
         elif reply.code == 235:
@@ -445,6 +452,9 @@ class Dialogue:
 
     def _say_all(self, transaction: Transaction, commands: list[_Command]) -> None:
         self._expected.extend((answered, transaction, recipient) for _, answered, recipient in commands)
+        if self.transcript is not None:
+            for words, _, _ in commands:
+                self.transcript(f"> {words.partition(_LINE_END)[0].decode('utf-8', 'backslashreplace')}")
         self._add(b"".join([words for words, _, _ in commands]), len(commands))
 
     def _envelope_of(self, transaction: Transaction) -> Iterator[_Command]:
@@ -508,6 +518,8 @@ class Dialogue:
             return
         self._unanswered.append(transaction)
         content = stuffed(transaction.outgoing.content)
+        if self.transcript is not None:
+            self.transcript(f"> ({len(content)} octets of content)")
         together = len(content) <= _AT_ONCE
         self._pieces.append(_Piece(content, begins=transaction, completes=transaction if together else None))
         self._say(b".\r\n", self._content_answered, transaction)
@@ -603,9 +615,19 @@ class Dialogue:
 
     # Words
 
-    def _say(self, words: bytes, answered: _Answered, transaction: Any = None, recipient: Any = None) -> None:
-        """Words that ask for a reply."""
+    def _say(
+        self,
+        words: bytes,
+        answered: _Answered,
+        transaction: Any = None,
+        recipient: Any = None,
+        *,
+        shown: str = "",
+    ) -> None:
+        """Words that ask for a reply; in the transcript they stand as ``shown``, where they hold a secret."""
         self._expected.append((answered, transaction, recipient))
+        if self.transcript is not None:
+            self.transcript(f"> {shown or words.decode('utf-8', 'backslashreplace').rstrip()}")
         self._add(words, 1)
 
     def _add(self, words: bytes, replies: int) -> None:

@@ -26,6 +26,7 @@ from ..errors import (
     TransportError,
 )
 from ..outgoing import Outcome, Outgoing, Receipt
+from ..server_report import ServerReport, report_on
 from ..servers import Server, Tls
 from ..smtp_dialogue import Dialogue, Ended
 from ..system import new_nonce
@@ -47,6 +48,7 @@ class SmtpTransport:
         server: where, as whom, how long to wait, and how far ahead to speak.
         context: TLS settings of your own, such as a private authority or a client certificate, in place of
             ``server.ca_file`` and the system's trust.
+        transcript: is told each line of every dialogue, without credentials and content: for looking at what goes on.
         dial: opens the connection: hand in your own to go through a proxy.
 
     Raises:
@@ -58,6 +60,7 @@ class SmtpTransport:
 
     server: Server
     context: ssl.SSLContext | None = field(default=None, kw_only=True, repr=False)
+    transcript: Callable[[str], None] | None = field(default=None, kw_only=True, repr=False)
     dial: Dial = field(default=reach, kw_only=True, repr=False)
     _verifying: ssl.SSLContext = field(init=False, repr=False, eq=False)
 
@@ -96,8 +99,17 @@ class SmtpTransport:
         """
         return SmtpSession(self.server, connections, self._open)
 
+    def verify(self) -> ServerReport:
+        """Reach the server, make the line secret, log in, say goodbye: what it offers, and what is wrong. No mail."""
+        try:
+            conversation = self._open()
+        except TransportError as error:
+            return ServerReport(str(self.server), failure=error)
+        conversation.leave()
+        return report_on(self.server, conversation.dialogue.offers, conversation.dialogue.channel)
+
     def _open(self) -> "_Conversation":
-        return _Conversation.begin(SmtpLine(self.server, self._verifying, self.dial), self.server)
+        return _Conversation.begin(SmtpLine(self.server, self._verifying, self.dial), self.server, self.transcript)
 
 
 @define(eq=False)
@@ -336,10 +348,10 @@ class _Conversation:
     _last_used: float = 0.0
 
     @classmethod
-    def begin(cls, line: SmtpLine, server: Server) -> Self:
+    def begin(cls, line: SmtpLine, server: Server, transcript: Callable[[str], None] | None) -> Self:
         """Reach the server, make the line secret, log in."""
         line.open()
-        conversation = cls(line, Dialogue(server, line.name, new_nonce(), monotonic()))
+        conversation = cls(line, Dialogue(server, line.name, new_nonce(), monotonic(), transcript))
         try:
             if server.tls is Tls.IMPLICIT:
                 conversation.dialogue.encrypted(line.encrypt())

@@ -20,6 +20,7 @@ from ..errors import (
     TransportError,
 )
 from ..outgoing import Channel, Outcome, Outgoing, Receipt
+from ..server_report import ServerReport, report_on
 from ..servers import Server, Tls
 from ..smtp_dialogue import Dialogue, Ended
 from ..system import new_nonce
@@ -37,6 +38,7 @@ class AsyncSmtpTransport:
         server: where, as whom, how long to wait, and how far ahead to speak.
         context: TLS settings of your own, such as a private authority or a client certificate, in place of
             ``server.ca_file`` and the system's trust.
+        transcript: is told each line of every dialogue, without credentials and content: for looking at what goes on.
 
     Raises:
         ConfigurationError: the authority's file cannot be read, or the context would take any certificate.
@@ -47,6 +49,7 @@ class AsyncSmtpTransport:
 
     server: Server
     context: ssl.SSLContext | None = field(default=None, kw_only=True, repr=False)
+    transcript: Callable[[str], None] | None = field(default=None, kw_only=True, repr=False)
     _verifying: ssl.SSLContext = field(init=False, repr=False, eq=False)
 
     @_verifying.default
@@ -79,8 +82,17 @@ class AsyncSmtpTransport:
         """
         return AsyncSmtpSession(self.server, connections, self._open)
 
+    async def verify(self) -> ServerReport:
+        """Reach the server, make the line secret, log in, say goodbye: what it offers, and what is wrong. No mail."""
+        try:
+            conversation = await self._open()
+        except TransportError as error:
+            return ServerReport(str(self.server), failure=error)
+        conversation.leave()
+        return report_on(self.server, conversation.dialogue.offers, conversation.dialogue.channel)
+
     async def _open(self) -> "_Conversation":
-        return await _Conversation.begin(self.server, self._verifying)
+        return await _Conversation.begin(self.server, self._verifying, self.transcript)
 
 
 @define(eq=False)
@@ -369,7 +381,7 @@ class _Conversation:
     _last_used: float = 0.0
 
     @classmethod
-    async def begin(cls, server: Server, context: ssl.SSLContext) -> Self:
+    async def begin(cls, server: Server, context: ssl.SSLContext, transcript: Callable[[str], None] | None) -> Self:
         """Reach the server, make the line secret, log in."""
         loop = asyncio.get_running_loop()
         source = (server.source_address, 0) if server.source_address else None
@@ -383,7 +395,7 @@ class _Conversation:
         # What was written counts as gone, so it must not lie in a buffer here while the line breaks.
         transport.set_write_buffer_limits(high=0)
         name = server.helo_name or _literal(transport.get_extra_info("sockname")[0])
-        conversation = cls(wire, transport, Dialogue(server, name, new_nonce(), loop.time()), context)
+        conversation = cls(wire, transport, Dialogue(server, name, new_nonce(), loop.time(), transcript), context)
         try:
             if server.tls is Tls.IMPLICIT:
                 conversation.dialogue.encrypted(await conversation._encrypt())
