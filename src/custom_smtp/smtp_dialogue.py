@@ -251,7 +251,9 @@ class Dialogue:
             answered, transaction, recipient = self._expected.popleft()
             self._asked -= 1
             if self.transcript is not None:
-                self.transcript(f"< {reply}" if reply.code != _CHALLENGE else "< 334")
+                said = f"{reply}" if reply.code != _CHALLENGE else "334 ..."
+                for line in said.split("\n"):
+                    self.transcript(f"< {line}")
             self._since = self._now = now
             if reply.code == 421:
                 self._closing = True
