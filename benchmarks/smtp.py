@@ -44,6 +44,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 HERE = Path(__file__).parent
 NODEMAILER = "nodemailer@10"
+PACKAGE_OF = {"gcc": "gcc", "node": "nodejs", "npm": "npm", "smtp-source": "postfix", "postconf": "postfix"}
 USUAL = ("*-20KB-*", "*-2KB-*-0ms", "*-100KB-*-0ms")
 QUICK = ("*-20KB-1-0ms", "starttls-20KB-4-0ms", "starttls-20KB-1-5ms", "slow-*")
 
@@ -68,16 +69,11 @@ class Row:
         wire = "starttls" if self.secret else "plain"
         return f"{wire}-{self.octets // 1000}KB-{self.connections}-{self.round_trip}ms"
 
-    @property
-    def waits(self) -> bool:
-        """Whether the server waits on purpose."""
-        return bool(self.round_trip or self.queueing)
-
-    def mails(self, *, quick: bool) -> int:
+    def mails(self, client: "Client", *, quick: bool) -> int:
         """At least 200 over the rounds; where nobody waits, enough to outweigh how a round begins and ends."""
-        if self.waits:
+        if self.round_trip or self.queueing:
             return (70 if self.round_trip > 10 or quick else 200) * self.connections
-        return 500 if quick else 1000 if self.octets > 50_000 else 2000
+        return (500 if quick else 1000 if self.octets > 50_000 else 2000) * (5 if client.swift else 1)
 
 
 ROWS = [
@@ -213,15 +209,12 @@ def _told() -> argparse.Namespace:
 
 def measure(workshop: "Workshop", row: Row, rounds: int, *, quick: bool) -> list[Round]:
     clients = [each for each in workshop.clients() if not (each.plain_only and row.secret)]
-    mails, times = row.mails(quick=quick), 1 if row.waits else 5
     done: list[Round] = []
     with workshop.server(row) as server:
         for number in range(rounds):
             turn = number % len(clients)
             order = clients[turn:] + clients[:turn]
-            done.append(
-                {each.name: workshop.run(each, row, mails * times if each.swift else mails, server) for each in order}
-            )
+            done.append({each.name: workshop.run(each, row, row.mails(each, quick=quick), server) for each in order})
     return done
 
 
@@ -249,13 +242,7 @@ class Workshop:
     @classmethod
     def fitted(cls, folder: Path, *, nodemailer: bool) -> "Workshop":
         """Build the server and the limit; install what `pip` cannot. What is missing is said in one line."""
-        for program, package in {
-            "gcc": "gcc",
-            "node": "nodejs",
-            "npm": "npm",
-            "smtp-source": "postfix",
-            "postconf": "postfix",
-        }.items():
+        for program, package in PACKAGE_OF.items():
             if _found(program) is None:
                 sys.exit(f"missing: {program} (Debian: apt install {package})")
         if find_spec("aiosmtplib") is None:
@@ -296,9 +283,8 @@ class Workshop:
     def peers(self) -> str:
         """Who is measured against, in which version."""
         package = json.loads((self.folder / "node_modules" / "nodemailer" / "package.json").read_text())
-        postfix = subprocess.run(
-            [_found("postconf") or "postconf", "-dh", "mail_version"], check=True, capture_output=True
-        )
+        asked = [_found("postconf") or "postconf", "-dh", "mail_version"]
+        postfix = subprocess.run(asked, check=True, capture_output=True)
         return (
             f"aiosmtplib {version('aiosmtplib')}, Nodemailer {package['version']}, "
             f"Postfix {postfix.stdout.decode().strip()}, {ssl.OPENSSL_VERSION}"

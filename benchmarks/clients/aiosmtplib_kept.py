@@ -9,7 +9,7 @@ from job import HOST, PASSWORD, RECIPIENT, SENDER, USER, Job
 async def main() -> None:
     job = Job.told()
     lines = [await line(job) for _ in range(job.connections)]
-    content = job.content
+    content = job.content()
     with job.clock():
         await asyncio.gather(*(send(*each, content) for each in zip(lines, job.shares(), strict=True)))
     for each in lines:
@@ -27,7 +27,7 @@ async def line(job: Job) -> aiosmtplib.SMTP:
         password=PASSWORD if job.secret else None,
     )
     await smtp.connect()
-    await send(smtp, 1, job.content)
+    await send(smtp, 1, job.content())
     return smtp
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -44,13 +45,15 @@ class Job:
         """TLS as everybody should have it: the certificate and the name are checked."""
         return ssl.create_default_context(cafile=self.authority)
 
-    @property
-    def content(self) -> bytes:
-        """A mail of exactly so many octets, in lines of 76."""
-        headers = b"Subject: benchmark\r\n\r\n"
+    def content(self, number: int = 0) -> bytes:
+        """A mail of exactly so many octets, in lines of 76; no other number has the same."""
+        return b"Subject: benchmark %09d\r\n\r\n%b" % (number, self._body)
+
+    @cached_property
+    def _body(self) -> bytes:
         line = b"x" * 76 + b"\r\n"
-        lines, rest = divmod(self.octets - len(headers), len(line))
-        return headers + line * (lines - 1) + b"x" * (76 + rest) + b"\r\n"
+        lines, rest = divmod(self.octets - len(b"Subject: benchmark 000000000\r\n\r\n"), len(line))
+        return line * (lines - 1) + b"x" * (76 + rest) + b"\r\n"
 
     def shares(self) -> list[int]:
         """How many mails each connection sends, where a client does not spread them itself."""

@@ -9,7 +9,7 @@ const nodemailer = createRequire(join(process.env.NODEMAILER, "x.js"))("nodemail
 const [port, mails, octets, , secret, connections] = process.argv.slice(2).map(Number);
 const authority = readFileSync(process.argv[8]);
 
-const headers = "Subject: benchmark\r\n\r\n";
+const headers = "Subject: benchmark 000000000\r\n\r\n";
 const lines = Math.floor((octets - headers.length) / 78);
 const rest = (octets - headers.length) % 78;
 const line = "x".repeat(76) + "\r\n";

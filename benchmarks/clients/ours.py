@@ -1,7 +1,7 @@
 """custom_smtp's session: one thread, or one for each connection. MANNER: dot, bdat or careful.
 
-Everything that makes its answer trustworthy is within the clock: each `Outgoing` is made and checked there, and each
-outcome is looked at.
+Everything that makes its answer trustworthy is within the clock: each `Outgoing` is made and checked there, of bytes
+that no mail before had, and each outcome is looked at. (The peers get the same bytes each time.)
 """
 
 import warnings
@@ -40,8 +40,7 @@ def server_of(job: Job) -> Server:
 
 def mails_of(job: Job, many: int) -> Iterator[Outgoing]:
     envelope = Envelope(Address(SENDER), (Address(RECIPIENT),))
-    content = job.content
-    return (Outgoing(DeliveryId(f"d{number}"), envelope, content) for number in range(many))
+    return (Outgoing(DeliveryId(f"d{number}"), envelope, job.content(number)) for number in range(many))
 
 
 def send(session: SmtpSession, job: Job, many: int) -> None:

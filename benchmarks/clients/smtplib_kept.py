@@ -14,7 +14,7 @@ from job import HOST, PASSWORD, RECIPIENT, SENDER, USER, Job
 def main() -> None:
     job = Job.told()
     lines = [line(job) for _ in range(job.connections)]
-    content = job.content
+    content = job.content()
     failed: list[Exception] = []
     threads = [Thread(target=send, args=(*each, content, failed)) for each in zip(lines, job.shares(), strict=True)]
     with job.clock():
@@ -35,7 +35,7 @@ def line(job: Job) -> smtplib.SMTP:
         smtp.login(USER, PASSWORD)
     assert smtp.sock is not None
     smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    smtp.sendmail(SENDER, [RECIPIENT], job.content)
+    smtp.sendmail(SENDER, [RECIPIENT], job.content())
     return smtp
 
 

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from .edge.smtp import SmtpTransport
     from .egress import Egress, EgressEndpoint, EgressPlan
     from .errors import CustomSmtpError, TransportError
+    from .failover import Failover, RoundRobin
     from .identifiers import DeliveryId
     from .mail import Attachment, CampaignType, Mail
     from .memory import MemoryArchive, MemoryJournal
     from .outgoing import Outcome, Outgoing, Receipt
     from .replies import Reply
-    from .routing import ByCampaign, Failover, RoundRobin
+    from .routing import ByCampaign
     from .sender import AsyncSender, Preparation, Sender
     from .servers import Credentials, Server, Tls
     from .tokens import Tokens
@@ -84,7 +85,7 @@ _HOME_OF = {
     "Egress": "egress",
     "EgressEndpoint": "egress",
     "EgressPlan": "egress",
-    "Failover": "routing",
+    "Failover": "failover",
     "FeedbackEndpoint": "webhooks",
     "Mail": "mail",
     "MemoryArchive": "memory",
@@ -94,7 +95,7 @@ _HOME_OF = {
     "Preparation": "sender",
     "Receipt": "outgoing",
     "Reply": "replies",
-    "RoundRobin": "routing",
+    "RoundRobin": "failover",
     "Sender": "sender",
     "SendingDomain": "domains",
     "Server": "servers",

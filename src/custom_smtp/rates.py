@@ -7,7 +7,7 @@ Every limit is kept in *any* span of its length, not only between two strokes of
 second, whenever it begins, sees eleven; and a day is any 24 hours, as the quotas of hosted relays are counted.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -22,6 +22,7 @@ from .checks import ConfigurationError, MailError, shown
 _DAY = timedelta(days=1)
 _TICK = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BEGIN_OF_TIME = datetime.min.replace(tzinfo=UTC)
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 _MOST_MAILS = 1_000_000_000
 
@@ -174,8 +175,8 @@ class WarmUp:
         return self.limits[place - 1][1] if place else 0
 
 
-_SLOT = timedelta(minutes=15)
-_SLOTS_COUNTED = _DAY // _SLOT + 1
+_QUARTER = timedelta(minutes=15)
+_QUARTERS_COUNTED = _DAY // _QUARTER + 1
 
 
 @frozen
@@ -199,11 +200,11 @@ class DayTally:
         Raises:
             ConfigurationError: the moment has no time zone.
         """
-        at = _utc(moment)
+        at = max(_utc(moment), self._last)
         if self._allows(at):
             return at
         # Between two of these nothing changes.
-        changes = [_later(_EPOCH, (quarter + _SLOTS_COUNTED) * _SLOT) for quarter, _ in self.quarters]
+        changes = [_begin(quarter + _QUARTERS_COUNTED) for quarter, _ in self.quarters]
         changes += [datetime.combine(day, time(), UTC) for day, _ in self.warm_up.limits]
         return next((change for change in sorted(changes) if change > at and self._allows(change)), _END_OF_TIME)
 
@@ -213,30 +214,37 @@ class DayTally:
         Raises:
             ConfigurationError: the moment has no time zone.
         """
-        now = _quarter(_utc(moment))
-        before = self._counted(now)
-        place = bisect_left(before, now, key=_when)
-        here = sum(mails for quarter, mails in before[place : place + 1] if quarter == now)
-        behind = before[place + 1 :] if here else before[place:]
-        return DayTally(self.warm_up, (*before[:place], (now, here + 1), *behind))
+        now = _quarter(max(_utc(moment), self._last))
+        *before, (last, mails) = self._counted(now) or ((now, 0),)
+        latest = ((now, mails + 1),) if last == now else ((last, mails), (now, 1))
+        return DayTally(self.warm_up, (*before, *latest))
 
     def is_empty(self, moment: datetime, /) -> bool:
         """Whether it is as good as new."""
         return not self._counted(_quarter(_utc(moment)))
 
+    @property
+    def _last(self) -> datetime:
+        # A clock that goes back would find what it had counted forgotten: until it has caught up, it stands still.
+        return _begin(self.quarters[-1][0]) if self.quarters else _BEGIN_OF_TIME
+
     def _allows(self, at: datetime) -> bool:
         return sum(mails for _, mails in self._counted(_quarter(at))) < self.warm_up.on(at.date())
 
     def _counted(self, now: int) -> tuple[tuple[int, int], ...]:
-        return self.quarters[bisect_right(self.quarters, now - _SLOTS_COUNTED, key=_when) :]
+        return self.quarters[bisect_right(self.quarters, now - _QUARTERS_COUNTED, key=_when) :]
+
+
+def _quarter(at: datetime) -> int:
+    return (at - _EPOCH) // _QUARTER
+
+
+def _begin(quarter: int) -> datetime:
+    return _later(_EPOCH, quarter * _QUARTER)
 
 
 def _when(quarter: tuple[int, int]) -> int:
     return quarter[0]
-
-
-def _quarter(at: datetime) -> int:
-    return (at - _EPOCH) // _SLOT
 
 
 def _warm_up(daily: "int | WarmUp | None") -> WarmUp | None:

@@ -1,6 +1,6 @@
 """The send path, from top to bottom: a mail is prepared, its copy kept, the mail handed over, the end written down."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Generator, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -167,7 +167,7 @@ class Sender:
         self._record(prepared.copy, receipt)
         return receipt
 
-    def send_all(self, mails: Iterable[Mail], /, *, through: Session) -> Iterator[Outcome]:
+    def send_all(self, mails: Iterable[Mail], /, *, through: Session) -> Generator[Outcome, None, None]:
         """Send many mails over lines that are kept; tell what became of each, in their order.
 
         The next mail is asked for while those before are on their way, so the mails may come from a generator, however
@@ -258,7 +258,7 @@ class AsyncSender:
         await self._record(prepared.copy, receipt)
         return receipt
 
-    async def send_all(self, mails: Iterable[Mail], /, *, through: AsyncSession) -> AsyncIterator[Outcome]:
+    async def send_all(self, mails: Iterable[Mail], /, *, through: AsyncSession) -> AsyncGenerator[Outcome, None]:
         """Send many mails over lines that are kept; tell what became of each, in their order.
 
         The next mail is asked for while those before are on their way, so the mails may come from a generator, however

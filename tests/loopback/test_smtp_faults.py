@@ -3,18 +3,23 @@
 The cases are run side by side, since many of them wait for a limit; each is a test of its own by its name.
 """
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from itertools import chain, product
+from queue import Empty, SimpleQueue
+from threading import Thread
 
 import pytest
 
 from custom_smtp import Tls
 from custom_smtp.servers import Pace
 from custom_smtp.testing.certificates import Authority, Certificate
-from custom_smtp.testing.server import Answer, Conversation, Failed, polite
+from custom_smtp.testing.server import Answer, Conversation, Failed, Script, polite
 
 from .judging import (
+    AMPLE,
     AUTHORITY,
     BRIEF,
     BY_BDAT,
@@ -30,11 +35,16 @@ from .judging import (
     speaking,
 )
 
-CASES: dict[str, Case] = {}
-ALL = "accepted"
+Named = Iterator[tuple[str, Case]]
+Does = Callable[[Conversation], None]
+
+OK = "accepted"
 
 
-def say(words: bytes) -> Callable[[Conversation], None]:
+# What servers do
+
+
+def say(words: bytes) -> Does:
     """These words, and no more: whatever is said to it then goes unanswered."""
 
     def answer(conversation: Conversation) -> None:
@@ -44,11 +54,11 @@ def say(words: bytes) -> Callable[[Conversation], None]:
     return answer
 
 
-def drip(words: bytes) -> Callable[[Conversation], None]:
+def drip(words: bytes) -> Does:
     return lambda conversation: conversation.drip(words, every=0.15)
 
 
-def last_words(words: str) -> Callable[[Conversation], None]:
+def last_words(words: str) -> Does:
     """These words, and the line is closed."""
 
     def answer(conversation: Conversation) -> None:
@@ -73,29 +83,50 @@ BREAKS: dict[str, Answer] = {
     "endless line": say(b"250 " + b"x" * 100_000),
     "endless lines": say(b"250-x\r\n" * 5_000),
 }
-"""No reply, in every way; a stop at a time: the next line finds a polite server."""
-
-WAITING = {"stall", "drip", "drip lines", "half a reply"}
-"""Those of which only a limit makes an end."""
+"""No reply, in every way."""
 
 
-def seconds(fault: str) -> dict[str, float]:
-    return {"seconds": BRIEF} if fault in WAITING else {}
+def patience(fault: str) -> float:
+    """Brief where only a limit makes an end."""
+    return BRIEF if fault in {"stall", "drip", "drip lines", "half a reply"} else AMPLE
 
 
-# Before any mail: every line fails alike, and no mail is in doubt.
+# Before any mail: every line fails alike, and no mail is in doubt
 
 OPENING = {
-    "greeting": ("connect", "connect"),
-    "EHLO": ("connect", "ehlo"),
-    "STARTTLS": ("tls later", "starttls"),
-    "EHLO in TLS": ("connect", "ehlo"),
-    "AUTH": ("connect", "auth"),
+    "greeting": ("connect", "refused connect {code}"),
+    "EHLO": ("connect", "refused ehlo {code}"),
+    "STARTTLS": ("tls later", "tls {retry}"),
+    "EHLO in TLS": ("connect", "refused ehlo {code}"),
+    "AUTH": ("connect", "auth {retry}"),
 }
-"""By step: what a line that breaks there is told as, and the step that a refusal names."""
+"""By step: what a line that breaks there is told as, and what a refusal is."""
 
 
-def in_secret(answer: Answer) -> Answer:
+def opening() -> Named:
+    for step, (broken, refused) in OPENING.items():
+        for fault, answer in BREAKS.items():
+            yield (
+                f"{step}: {fault}",
+                Case(
+                    script=opening_with(step, answer), expected=(broken,) * 2, mails=mails(2), seconds=patience(fault)
+                ),
+            )
+        for code, retry in {"421": "later", "450": "later", "554": "never"}.items():
+            expected = refused.format(code=code, retry=retry)
+            script = opening_with(step, last_words(f"{code} no"))
+            yield f"{step}: {code}", Case(script=script, expected=(expected,) * 2, mails=mails(2))
+
+
+def opening_with(step: str, answer: Answer) -> Script:
+    if step == "greeting":
+        return speaking(BY_BDAT, greeting=answer)
+    if step == "EHLO in TLS":
+        return speaking(BY_BDAT, {"EHLO": in_secret(answer)})
+    return speaking(BY_BDAT, {step: answer})
+
+
+def in_secret(answer: Answer) -> Does:
     """Only inside TLS."""
 
     def choose(conversation: Conversation) -> None:
@@ -109,30 +140,7 @@ def in_secret(answer: Answer) -> Answer:
     return choose
 
 
-def opening(step: str, answer: Answer) -> Callable[[Conversation], None]:
-    if step == "greeting":
-        return speaking(BY_BDAT, greeting=answer)
-    if step == "EHLO in TLS":
-        return speaking(BY_BDAT, {"EHLO": in_secret(answer)})
-    return speaking(BY_BDAT, {step: answer})
-
-
-for step, (broken, named) in OPENING.items():
-    for fault, answer in BREAKS.items():
-        CASES[f"{step}: {fault}"] = Case(
-            script=opening(step, answer), expected=(broken,) * 2, mails=mails(2), **seconds(fault)
-        )
-    for code, later in {"421": "later", "450": "later", "554": "never"}.items():
-        refused = {
-            "starttls": f"tls {later}",
-            "auth": f"auth {later}",
-        }.get(named, f"refused {named} {code}")
-        CASES[f"{step}: {code}"] = Case(
-            script=opening(step, last_words(f"{code} no")), expected=(refused,) * 2, mails=mails(2)
-        )
-
-
-def instead_of_a_handshake(then: Callable[[Conversation], None]) -> Callable[[Conversation], None]:
+def instead_of_a_handshake(then: Does) -> Does:
     def answer(conversation: Conversation) -> None:
         conversation.say("220 2.0.0 go ahead")
         conversation.hear_octets(1)
@@ -141,7 +149,7 @@ def instead_of_a_handshake(then: Callable[[Conversation], None]) -> Callable[[Co
     return answer
 
 
-def injecting(words: bytes) -> Callable[[Conversation], None]:
+def injecting(words: bytes) -> Does:
     def answer(conversation: Conversation) -> None:
         conversation.say_raw(b"220 2.0.0 go ahead\r\n" + words)
         conversation.encrypt(GOOD)
@@ -162,12 +170,6 @@ HANDSHAKES: dict[str, tuple[Answer, str]] = {
     "an empty line injected": (injecting(b"\r\n"), "tls never"),
 }
 
-for fault, (answer, expected) in HANDSHAKES.items():
-    CASES[f"handshake: {fault}"] = Case(
-        script=speaking(BY_BDAT, {"STARTTLS": answer}), expected=(expected,), mails=mails(1), seconds=BRIEF
-    )
-
-
 NOW = datetime.now(UTC)
 CERTIFICATES: dict[str, Certificate] = {
     "another host's": AUTHORITY.issue("mail.example"),
@@ -179,71 +181,46 @@ CERTIFICATES: dict[str, Certificate] = {
     "a wildcard's": AUTHORITY.issue("*"),
 }
 
-for whose, certificate in CERTIFICATES.items():
-    for tls in (Tls.STARTTLS, Tls.IMPLICIT):
-        CASES[f"certificate, {tls.value}: {whose}"] = Case(
-            script=polite(certificate=certificate, implicit=tls is Tls.IMPLICIT),
-            tls=tls,
-            expected=("tls never",) * 2,
-            mails=mails(2),
-        )
 
-CASES["STARTTLS is not offered"] = Case(script=polite(), expected=("tls never",) * 3)
-CASES["AUTH in clear is not spoken though it is all that is offered"] = Case(
-    script=polite(offers=("AUTH PLAIN",)), expected=("tls never",) * 3
-)
+def no_secret_line() -> Named:
+    for fault, (answer, expected) in HANDSHAKES.items():
+        script = speaking(BY_BDAT, {"STARTTLS": answer})
+        yield f"handshake: {fault}", Case(script=script, expected=(expected,), mails=mails(1), seconds=BRIEF)
+    for (whose, certificate), tls in product(CERTIFICATES.items(), (Tls.STARTTLS, Tls.IMPLICIT)):
+        script = polite(certificate=certificate, implicit=tls is Tls.IMPLICIT)
+        yield f"certificate, {tls.value}: {whose}", Case(script=script, tls=tls, expected=("tls never",) * 3)
+    yield "STARTTLS is not offered", Case(script=polite(), expected=("tls never",) * 3)
+    yield (
+        "AUTH in clear is not spoken, though it is all that is offered",
+        Case(script=polite(offers=("AUTH PLAIN",)), expected=("tls never",) * 3),
+    )
 
 
-# Amid three mails, once, at the second.
-
-UNTOUCHED, BROKEN, DOUBT = (ALL, ALL, ALL), (ALL, "connect", ALL), (ALL, "uncertain", ALL)
-ALL_IN_DOUBT = (ALL, "uncertain", "uncertain")
+# Amid three mails, once, at the second: whatever befalls it, the first and the third are told as what they are
 
 WAYS = {"lock step": LOCK_STEP, "by dot": BY_DOT, "by BDAT": BY_BDAT}
-
 STEPS = {
     "lock step": ("MAIL", "RCPT", "DATA", "CONTENT"),
     "by dot": ("MAIL", "RCPT", "DATA", "CONTENT"),
     "by BDAT": ("MAIL", "RCPT", "BDAT"),
 }
+PLACES = tuple((way, step) for way, steps in STEPS.items() for step in steps)
 
-AFTER_A_BREAK = {
-    # Of the second mail nothing was answered: the whole of it is said again, on another line.
-    "MAIL": UNTOUCHED,
-    "RCPT": BROKEN,
-    "DATA": BROKEN,
-    "CONTENT": DOUBT,
-}
+UNTOUCHED, BROKEN, DOUBT = (OK, OK, OK), (OK, "connect", OK), (OK, "uncertain", OK)
+TWO_IN_DOUBT = (OK, "uncertain", "uncertain")
 
 
-def at_the_second(way: str, step: str, answer: Answer) -> Callable[[Conversation], None]:
-    return speaking(WAYS[way], {step: [None, answer]})
+def after_a_break(way: str, step: str) -> tuple[str, ...]:
+    if way == "by BDAT":
+        return TWO_IN_DOUBT  # all three have gone when the second is answered
+    if step == "MAIL":
+        return UNTOUCHED  # nothing of the second mail was answered: all of it is said again, on another line
+    return DOUBT if step == "CONTENT" else BROKEN
 
 
-for way, steps in STEPS.items():
-    for step in steps:
-        for fault, answer in BREAKS.items():
-            CASES[f"{way}, second {step}: {fault}"] = Case(
-                script=at_the_second(way, step, answer),
-                # By BDAT all three have gone when the second is answered.
-                expected=ALL_IN_DOUBT if way == "by BDAT" else AFTER_A_BREAK[step],
-                **seconds(fault),
-            )
-        named = {"CONTENT": "content", "BDAT": "content"}.get(step, step.lower())
-        for code in ("451", "552"):
-            for together in (False, True):
-                CASES[f"{way}, second {step}: {code}{', in one write' if together else ''}"] = Case(
-                    script=speaking(WAYS[way], {step: [None, f"{code} 5.0.0 no"]}, together=together),
-                    expected=(ALL, f"refused {named} {code}", ALL),
-                )
-        CASES[f"{way}, second {step}: 421 and closed"] = Case(
-            script=at_the_second(way, step, last_words("421 4.3.2 closing")),
-            expected=(ALL, f"refused {named} 421", "uncertain" if way == "by BDAT" else ALL),
-        )
-        CASES[f"{way}, second {step}: 421 and not closed"] = Case(
-            script=at_the_second(way, step, "421 4.3.2 closing"),
-            expected=(ALL, f"refused {named} 421", ALL),
-        )
+def at_the_second(way: str, step: str, answer: Answer, *, together: bool = False) -> Script:
+    return speaking(WAYS[way], {step: [None, answer]}, together=together)
+
 
 OUT_OF_PLACE = {
     "MAIL": "354 go ahead",
@@ -253,12 +230,37 @@ OUT_OF_PLACE = {
     "BDAT": "354 go ahead",
 }
 
-for way, steps in STEPS.items():
-    for step in steps:
-        CASES[f"{way}, second {step}: out of place"] = Case(
-            script=at_the_second(way, step, OUT_OF_PLACE[step]),
-            expected=ALL_IN_DOUBT if way == "by BDAT" else DOUBT if step == "CONTENT" else BROKEN,
+
+def amid_three() -> Named:
+    for (way, step), (fault, answer) in product(PLACES, BREAKS.items()):
+        script = at_the_second(way, step, answer)
+        yield (
+            f"{way}, second {step}: {fault}",
+            Case(script=script, expected=after_a_break(way, step), seconds=patience(fault)),
         )
+    for way, step in PLACES:
+        name = f"{way}, second {step}"
+        refused = f"refused {'content' if step in {'CONTENT', 'BDAT'} else step.lower()}"
+        for code, together in product(("451", "552"), (False, True)):
+            script = at_the_second(way, step, f"{code} 5.0.0 no", together=together)
+            yield f"{name}: {code}{written(together)}", Case(script=script, expected=(OK, f"{refused} {code}", OK))
+        last = "uncertain" if way == "by BDAT" else OK
+        closing, not_closing = last_words("421 4.3.2 closing"), "421 4.3.2 closing"
+        yield (
+            f"{name}: 421 and closed",
+            Case(script=at_the_second(way, step, closing), expected=(OK, f"{refused} 421", last)),
+        )
+        yield (
+            f"{name}: 421 and not closed",
+            Case(script=at_the_second(way, step, not_closing), expected=(OK, f"{refused} 421", OK)),
+        )
+        expected = BROKEN if step == "MAIL" and way != "by BDAT" else after_a_break(way, step)
+        yield f"{name}: out of place", Case(script=at_the_second(way, step, OUT_OF_PLACE[step]), expected=expected)
+
+
+def written(together: bool) -> str:
+    return ", in one write" if together else ""
+
 
 STALE = {
     ("lock step", "MAIL"): BROKEN,
@@ -268,113 +270,145 @@ STALE = {
     ("by dot", "MAIL"): BROKEN,
     ("by dot", "RCPT"): BROKEN,
     ("by dot", "DATA"): BROKEN,
-    ("by dot", "CONTENT"): (ALL, ALL, "connect"),
+    ("by dot", "CONTENT"): (OK, OK, "connect"),
+    ("by BDAT", "MAIL"): UNTOUCHED,
+    ("by BDAT", "RCPT"): UNTOUCHED,
+    ("by BDAT", "BDAT"): UNTOUCHED,
 }
 
-for (way, step), expected in STALE.items():
-    twice = "354 go ahead\n250 2.0.0 queued" if step == "DATA" else "250 2.0.0 ok\n250 2.0.0 ok"
-    CASES[f"{way}, second {step}: a reply too many"] = Case(script=at_the_second(way, step, twice), expected=expected)
 
-for fault, answer in BREAKS.items():
-    CASES[f"lock step, RSET after a refusal: {fault}"] = Case(
-        script=speaking(LOCK_STEP, {"RCPT": [None, "550 5.1.1 no"], "RSET": [answer]}),
-        expected=(ALL, "refused rcpt 550", ALL),
-        **seconds(fault),
-    )
-    CASES[f"by BDAT, RSET between: {fault}"] = Case(
-        script=speaking(BY_BDAT, {"RSET": [answer]}), expected=ALL_IN_DOUBT, **seconds(fault)
-    )
-    for way, offers in WAYS.items():
-        CASES[f"{way}, QUIT: {fault}"] = Case(
-            script=speaking(offers, {"QUIT": answer}), expected=UNTOUCHED, **seconds(fault)
+def a_reply_too_many() -> Named:
+    for (way, step), expected in STALE.items():
+        twice = "354 go ahead\n250 2.0.0 queued" if step == "DATA" else "250 2.0.0 ok\n250 2.0.0 ok"
+        yield (
+            f"{way}, second {step}: a reply too many",
+            Case(script=at_the_second(way, step, twice), expected=expected),
+        )
+    for step, way in product(("MAIL", "RCPT"), WAYS):
+        content = "BDAT" if way == "by BDAT" else "CONTENT"
+        answers = {step: [None, "250 2.0.0 ok\n250 2.0.0 ok"], content: [None, "554 5.7.1 spam"]}
+        yield (
+            f"{way}, second {step}: a reply too many, and its content is refused",
+            Case(
+                script=speaking(WAYS[way], answers),
+                expected=(OK, "connect | uncertain", "connect | uncertain | accepted"),
+            ),
         )
 
-for code in ("421", "451", "500"):
-    CASES[f"lock step, RSET after a refusal: {code}"] = Case(
-        script=speaking(LOCK_STEP, {"RCPT": [None, "550 5.1.1 no"], "RSET": [f"{code} no"]}),
-        expected=(ALL, "refused rcpt 550", ALL),
-    )
-    CASES[f"by BDAT, RSET between: {code}"] = Case(
-        script=speaking(BY_BDAT, {"RSET": [f"{code} no"]}), expected=ALL_IN_DOUBT
-    )
 
-
-def break_within(octets: int, how: Callable[[Conversation], None]) -> Callable[[Conversation], None]:
-    """Go ahead, take in a little, and break."""
-
-    def answer(conversation: Conversation) -> None:
-        conversation.say("354 go ahead")
-        conversation.hear_octets(octets)
-        how(conversation)
-
-    return answer
+def between_mails() -> Named:
+    for fault, answer in BREAKS.items():
+        yield (
+            f"lock step, RSET after a refusal: {fault}",
+            Case(
+                script=speaking(LOCK_STEP, {"RCPT": [None, "550 5.1.1 no"], "RSET": [answer]}),
+                expected=(OK, "refused rcpt 550", OK),
+                seconds=patience(fault),
+            ),
+        )
+        script = speaking(BY_BDAT, {"RSET": [answer]})
+        yield f"by BDAT, RSET between: {fault}", Case(script=script, expected=TWO_IN_DOUBT, seconds=patience(fault))
+        yield f"QUIT: {fault}", Case(script=speaking(BY_DOT, {"QUIT": answer}), expected=UNTOUCHED)
+    for code in ("421", "451", "500"):
+        yield (
+            f"lock step, RSET after a refusal: {code}",
+            Case(
+                script=speaking(LOCK_STEP, {"RCPT": [None, "550 5.1.1 no"], "RSET": [f"{code} no"]}),
+                expected=(OK, "refused rcpt 550", OK),
+            ),
+        )
+        script = speaking(BY_BDAT, {"RSET": [f"{code} no"]})
+        yield f"by BDAT, RSET between: {code}", Case(script=script, expected=TWO_IN_DOUBT)
+        yield f"QUIT: {code}", Case(script=speaking(BY_DOT, {"QUIT": f"{code} no"}), expected=UNTOUCHED)
 
 
 LARGE = (mail(1), mail(2, size=12_000_000), mail(3))
 
 
-def wait(conversation: Conversation) -> None:
-    """Take nothing in, until the client is gone for good."""
+def go_ahead_and(how: Does) -> Does:
+    """Ask for the content, take in a little of it, and then this."""
+
+    def answer(conversation: Conversation) -> None:
+        conversation.say("354 go ahead")
+        conversation.hear_octets(50)
+        how(conversation)
+
+    return answer
+
+
+def take_nothing_in(conversation: Conversation) -> None:
     conversation._stopped.wait(3 * BRIEF)
 
 
-for way in ("lock step", "by dot"):
-    for fault, how in {"drop": Conversation.drop, "close": Conversation.close, "stall": wait}.items():
-        CASES[f"{way}, amid the content: {fault}"] = Case(
-            script=at_the_second(way, "DATA", break_within(50, how)), expected=BROKEN, mails=LARGE, **seconds(fault)
+def amid_the_content() -> Named:
+    stops = {"drop": Conversation.drop, "close": Conversation.close, "stall": take_nothing_in}
+    for way, (fault, how) in product(("lock step", "by dot"), stops.items()):
+        script = at_the_second(way, "DATA", go_ahead_and(how))
+        yield (
+            f"{way}, amid the content: {fault}",
+            Case(script=script, expected=BROKEN, mails=LARGE, seconds=patience(fault)),
         )
-    CASES[f"{way}, amid the content: turned away"] = Case(
-        script=at_the_second(way, "DATA", break_within(50, say(b"552 5.3.4 too large after all\r\n"))),
-        expected=frozenset({(ALL, "refused content 552", ALL), BROKEN}),
-        mails=LARGE,
-        seconds=BRIEF,
-    )
+    for way in ("lock step", "by dot"):
+        script = at_the_second(way, "DATA", go_ahead_and(say(b"552 5.3.4 too large after all\r\n")))
+        yield (
+            f"{way}, amid the content: turned away",
+            Case(script=script, expected=(OK, "refused content 552 | connect", OK), mails=LARGE, seconds=BRIEF),
+        )
 
 
-# Partial recipients
-
-
-def to(*numbers: int) -> dict[str, str]:
-    return {f"RCPT TO:<r{number}@example.net>": "550 5.1.1 no such user" for number in numbers}
-
+# Some recipients taken and some not
 
 PARTLY = (mail(1), mail(2, "r7@example.net", "r8@example.net"), mail(3))
 
-for way, offers in WAYS.items():
-    for together in (False, True):
-        behind = ", in one write" if together else ""
-        for name, refused, expected in (
-            ("the first of three", (2,), "accepted but r2 550"),
-            ("the last of three", (8,), "accepted but r8 550"),
-            ("two of three", (2, 8), "accepted but r2 550 but r8 550"),
-            ("all three", (2, 7, 8), "refused rcpt 550"),
-        ):
-            CASES[f"{way}, recipients refused: {name}{behind}"] = Case(
-                script=speaking(offers, to(*refused), together=together), expected=(ALL, expected, ALL), mails=PARTLY
-            )
-        CASES[f"{way}, one recipient refused for now, one for ever{behind}"] = Case(
-            script=speaking(offers, {**to(7), "RCPT TO:<r8@example.net>": "450 4.2.0 later"}, together=together),
-            expected=(ALL, "accepted but r7 550 but r8 450", ALL),
-            mails=PARTLY,
+REFUSED: dict[str, tuple[dict[int, str], str]] = {
+    "the first of three": ({2: "550 5.1.1 no"}, "accepted but r2 550"),
+    "the last of three": ({8: "550 5.1.1 no"}, "accepted but r8 550"),
+    "two of three": ({2: "550 5.1.1 no", 8: "553 5.1.3 no"}, "accepted but r2 550 but r8 553"),
+    "one for now, one for ever": ({7: "550 5.1.1 no", 8: "450 4.2.0 later"}, "accepted but r7 550 but r8 450"),
+    "all three": ({2: "550 5.1.1 no", 7: "450 4.2.0 later", 8: "550 5.1.1 no"}, "refused rcpt 550"),
+}
+
+
+def to(refused: dict[int, str]) -> dict[str, Answer]:
+    return {f"RCPT TO:<r{number}@example.net>": reply for number, reply in refused.items()}
+
+
+def partly() -> Named:
+    for (way, offers), (name, (refused, expected)), together in product(WAYS.items(), REFUSED.items(), (False, True)):
+        yield (
+            f"{way}, recipients refused: {name}{written(together)}",
+            Case(script=speaking(offers, to(refused), together=together), expected=(OK, expected, OK), mails=PARTLY),
         )
-    CASES[f"{way}, one recipient refused, and then the content"] = Case(
-        script=speaking(offers, {**to(7), ("BDAT" if way == "by BDAT" else "CONTENT"): [None, "554 5.7.1 spam"]}),
-        expected=(ALL, "refused content 554", ALL),
-        mails=PARTLY,
-    )
-    CASES[f"{way}, one recipient refused, and then the line breaks"] = Case(
-        script=speaking(offers, {**to(7), ("BDAT" if way == "by BDAT" else "CONTENT"): [None, Conversation.drop]}),
-        expected=ALL_IN_DOUBT if way == "by BDAT" else DOUBT,
-        mails=PARTLY,
-    )
-    CASES[f"{way}, all recipients refused, and then the line breaks"] = Case(
-        script=speaking(offers, {**to(2, 7), "RCPT TO:<r8@example.net>": last_words("550 5.1.1 no such user")}),
-        expected=(ALL, "refused rcpt 550", "uncertain" if way == "by BDAT" else ALL),
-        mails=PARTLY,
-    )
+    for way, offers in WAYS.items():
+        content = "BDAT" if way == "by BDAT" else "CONTENT"
+        one, all_but_one = to({7: "550 5.1.1 no"}), to({2: "550 5.1.1 no", 7: "550 5.1.1 no"})
+        yield (
+            f"{way}, one recipient refused, and then the content",
+            Case(
+                script=speaking(offers, {**one, content: [None, "554 5.7.1 spam"]}),
+                expected=(OK, "refused content 554", OK),
+                mails=PARTLY,
+            ),
+        )
+        yield (
+            f"{way}, one recipient refused, and then the line breaks",
+            Case(
+                script=speaking(offers, {**one, content: [None, Conversation.drop]}),
+                expected=after_a_break(way, "CONTENT"),
+                mails=PARTLY,
+            ),
+        )
+        yield (
+            f"{way}, all recipients refused, and then the line breaks",
+            Case(
+                script=speaking(offers, {**all_but_one, "RCPT TO:<r8@example.net>": last_words("550 5.1.1 no")}),
+                expected=(OK, "refused rcpt 550", "uncertain" if way == "by BDAT" else OK),
+                mails=PARTLY,
+            ),
+        )
 
 
-# Safe in the window: named cases
+# Safe in the window
 
 
 def nobody_got_the_second(done: Run) -> None:
@@ -384,139 +418,227 @@ def nobody_got_the_second(done: Run) -> None:
 def a_lone_dot(done: Run) -> None:
     nobody_got_the_second(done)
     assert done.contents[1] == b""
-    assert done.heard_in_secret.count(b"mail 2") == 0
-
-
-for way in ("by dot", "lock step"):
-    for reply in ("554 5.5.1 no valid recipients", "250 2.0.0 ok", "421 4.3.2 closing"):
-        CASES[f"{way}, 354 after every RCPT was refused, then {reply}"] = Case(
-            script=speaking(
-                WAYS[way], {"RCPT": [None, "550 5.1.1 no"], "DATA": [None, "354 go on"], "CONTENT": [None, reply]}
-            ),
-            expected=(ALL, "refused rcpt 550", ALL),
-            check=a_lone_dot if way == "by dot" else nobody_got_the_second,
-        )
+    assert b"mail 2" not in done.heard_in_secret
 
 
 def rset_stands_in_front(done: Run) -> None:
     nobody_got_the_second(done)
-    said = done.heard_in_secret
-    assert b"RSET\r\nMAIL FROM" in said[said.index(b"BDAT") :]
+    behind_the_first = done.heard_in_secret.partition(b"BDAT")[2]
+    assert behind_the_first.count(b"MAIL FROM") == behind_the_first.count(b"RSET\r\nMAIL FROM") >= 2
 
 
-for failed in Failed:
-    for code in ("451", "552"):
-        for together in (False, True):
-            CASES[f"a BDAT fails by {code} in mid-window, its transaction {failed.value}, {together=}"] = Case(
-                script=speaking(BY_BDAT, {"BDAT": [None, f"{code} 5.0.0 no"]}, failed=failed, together=together),
-                expected=(ALL, f"refused content {code}", ALL),
-                check=rset_stands_in_front,
-            )
-    CASES[f"RCPT refused in mid-window by BDAT, its transaction {failed.value}"] = Case(
-        script=speaking(BY_BDAT, {"RCPT": [None, "550 5.1.1 no"]}, failed=failed),
-        expected=(ALL, "refused rcpt 550", ALL),
-        check=rset_stands_in_front,
-    )
-    CASES[f"the last of a window fails, its transaction {failed.value}"] = Case(
-        script=speaking(BY_BDAT, {"BDAT": ["452 4.3.1 full"]}, failed=failed),
-        pace=Pace(window=1),
-        expected=("refused content 452", ALL, ALL),
-    )
-    CASES[f"the content fails by dot, its transaction {failed.value}"] = Case(
-        script=speaking(BY_DOT, {"CONTENT": ["552 5.3.4 no"]}, failed=failed),
-        pace=Pace(piggyback=False),
-        expected=("refused content 552", ALL, ALL),
-    )
-
-for words in ("503 5.5.1 nested MAIL", "503 5.5.1 MAIL after BDAT"):
-    for way in ("by dot", "by BDAT"):
-        CASES[f"{way}, a 503 of our own making: {words}"] = Case(
-            script=speaking(WAYS[way], {"MAIL": [None, words]}), expected=UNTOUCHED
-        )
-        CASES[f"{way}, a 503 that stays: {words}"] = Case(
-            script=speaking(WAYS[way], {"MAIL": [None, words, words, words]}),
-            expected=frozenset(
-                {
-                    (ALL, "refused mail 503", ALL),
-                    (ALL, "refused mail 503", "refused mail 503"),
-                }
-            ),
-        )
-
-CASES["by dot, a nested MAIL that is refused and whose DATA is taken all the same"] = Case(
-    script=speaking(BY_DOT, {"MAIL": [None, "503 5.5.1 nested MAIL"], "RCPT": "250 ok", "DATA": "354 go ahead"}),
-    expected=UNTOUCHED,
-    check=lambda done: is_alone_in_its_content(done),
-)
-
-
-def is_alone_in_its_content(done: Run) -> None:
+def three_lines_of_one_recipient(done: Run) -> None:
     assert sorted(taken.recipients for taken in done.taken) == [(f"r{n}@example.net",) for n in (1, 2, 3)]
 
 
-for window in (2, 4, 8):
-    many = 12
-    CASES[f"a line breaks with {window} in flight by BDAT"] = Case(
-        script=speaking(BY_BDAT, {"BDAT": [None, None, Conversation.drop]}),
-        mails=mails(many),
-        pace=Pace(window=window),
-        expected=frozenset(
-            # As many as had been written when it broke: never more than the window, the one that was hit among them.
-            (ALL, ALL, *("uncertain",) * doubtful, *(ALL,) * (many - 2 - doubtful))
-            for doubtful in range(1, window + 1)
+def in_the_window() -> Named:
+    for reply in ("554 5.5.1 no valid recipients", "250 2.0.0 ok", "421 4.3.2 closing"):
+        answers = {"RCPT": [None, "550 5.1.1 no"], "DATA": [None, "354 go on"], "CONTENT": [None, reply]}
+        yield (
+            f"354 after every RCPT was refused, then {reply}",
+            Case(script=speaking(BY_DOT, answers), expected=(OK, "refused rcpt 550", OK), check=a_lone_dot),
+        )
+    for failed, code, together in product(Failed, ("451", "552"), (False, True)):
+        yield (
+            f"a BDAT fails by {code} in mid-window, its transaction is {failed.value}{written(together)}",
+            Case(
+                script=speaking(BY_BDAT, {"BDAT": [None, f"{code} 5.0.0 no"]}, failed=failed, together=together),
+                expected=(OK, f"refused content {code}", OK),
+                check=rset_stands_in_front,
+            ),
+        )
+    for failed in Failed:
+        yield (
+            f"RCPT is refused in mid-window by BDAT, its transaction is {failed.value}",
+            Case(
+                script=speaking(BY_BDAT, {"RCPT": [None, "550 5.1.1 no"]}, failed=failed),
+                expected=(OK, "refused rcpt 550", OK),
+                check=rset_stands_in_front,
+            ),
+        )
+        yield (
+            f"a window of one fails, its transaction is {failed.value}",
+            Case(
+                script=speaking(BY_BDAT, {"BDAT": ["452 4.3.1 full"]}, failed=failed),
+                pace=Pace(window=1),
+                expected=("refused content 452", OK, OK),
+            ),
+        )
+    for piggyback in (False, True):
+        yield (
+            f"the content fails by dot, and its transaction stays open, {piggyback=}",
+            Case(
+                script=speaking(BY_DOT, {"CONTENT": ["552 5.3.4 no"]}, failed=Failed.OPEN),
+                pace=Pace(piggyback=piggyback),
+                expected=("refused content 552", OK, OK),
+            ),
+        )
+    for way, words in product(("by dot", "by BDAT"), ("503 5.5.1 nested MAIL", "503 5.5.1 MAIL after BDAT")):
+        yield (
+            f"{way}, a 503 of our own making: {words}",
+            Case(script=speaking(WAYS[way], {"MAIL": [None, words]}), expected=UNTOUCHED),
+        )
+        yield (
+            f"{way}, a 503 that stays: {words}",
+            Case(
+                script=speaking(WAYS[way], {"MAIL": [None, words, words, words]}),
+                expected=(OK, "refused mail 503", f"{OK} | refused mail 503"),
+            ),
+        )
+    yield (
+        "a MAIL that is refused, whose DATA is wanted all the same",
+        Case(
+            script=speaking(BY_DOT, {"MAIL": [None, "503 5.5.1 nested MAIL"], "RCPT": "250 ok", "DATA": "354 go on"}),
+            expected=UNTOUCHED,
+            check=three_lines_of_one_recipient,
         ),
     )
-CASES["a line breaks with two in flight by dot: only the one that has gone is in doubt"] = Case(
-    script=speaking(BY_DOT, {"CONTENT": [None, None, Conversation.drop]}),
-    mails=mails(6),
-    expected=(ALL, ALL, "uncertain", ALL, ALL, ALL),
-)
-CASES["careful: at most one in doubt, though BDAT is offered"] = Case(
-    script=speaking(BY_BDAT, {"CONTENT": [None, Conversation.drop]}),
-    pace=Pace.careful(),
-    expected=DOUBT,
-    check=lambda done: has_no(done, b"BDAT"),
-)
-CASES["every other line breaks"] = Case(
-    script=speaking(BY_DOT, {"CONTENT": [None, Conversation.drop] * 3}),
-    mails=mails(6),
-    expected=(ALL, "uncertain") * 3,
-)
 
 
-def has_no(done: Run, words: bytes) -> None:
+def lines_that_break() -> Named:
+    for window in (2, 4, 8):
+        # As many as had been written when it broke: never more than the window, the one that was hit among them.
+        behind = (f"{OK} | uncertain",) * (window - 1)
+        yield (
+            f"a line breaks with {window} in flight by BDAT",
+            Case(
+                script=speaking(BY_BDAT, {"BDAT": [None, None, Conversation.drop]}),
+                mails=mails(12),
+                pace=Pace(window=window),
+                expected=(OK, OK, "uncertain", *behind, *(OK,) * (9 - len(behind))),
+            ),
+        )
+    yield (
+        "a line breaks with two in flight by dot: only the one that has gone is in doubt",
+        Case(
+            script=speaking(BY_DOT, {"CONTENT": [None, None, Conversation.drop]}),
+            mails=mails(6),
+            expected=(OK, OK, "uncertain", OK, OK, OK),
+        ),
+    )
+    yield (
+        "careful: at most one in doubt, though BDAT is offered",
+        Case(
+            script=speaking(BY_BDAT, {"CONTENT": [None, Conversation.drop]}),
+            pace=Pace.careful(),
+            expected=DOUBT,
+            check=lambda done: never_said(done, b"BDAT"),
+        ),
+    )
+    yield (
+        "every other line breaks",
+        Case(
+            script=speaking(BY_DOT, {"CONTENT": [None, Conversation.drop] * 3}),
+            mails=mails(6),
+            expected=(OK, "uncertain") * 3,
+        ),
+    )
+
+
+def never_said(done: Run, words: bytes) -> None:
     assert words not in done.heard_in_secret
 
 
-for way, offers in WAYS.items():
-    for connections in (2, 4):
-        CASES[f"{way}, {connections} connections, refusals and breaks here and there"] = Case(
-            script=speaking(
-                offers,
-                {
-                    "RCPT TO:<r3@example.net>": "550 5.1.1 no such user",
-                    "RCPT TO:<r11@example.net>": "450 4.2.0 later",
-                    "RCPT TO:<r7@example.net>": [last_words("421 4.3.2 closing")],
-                },
+def several_lines() -> Named:
+    here_and_there = {
+        "RCPT TO:<r3@example.net>": "550 5.1.1 no such user",
+        "RCPT TO:<r11@example.net>": "450 4.2.0 later",
+        "RCPT TO:<r7@example.net>": [last_words("421 4.3.2 closing")],
+    }
+    refused = {3: "refused rcpt 550", 7: "refused rcpt 421", 11: "refused rcpt 450"}
+    for (way, offers), connections in product(WAYS.items(), (2, 4)):
+        content, others = ("BDAT", f"{OK} | uncertain") if way == "by BDAT" else ("CONTENT", OK)
+        yield (
+            f"{way}, {connections} connections, refusals and a 421",
+            Case(
+                script=speaking(offers, here_and_there),
+                mails=mails(20),
+                connections=connections,
+                expected=tuple(refused.get(number, others) for number in range(1, 21)),
+                check=lambda done: in_doubt(done, least=0, most=3),
             ),
-            mails=mails(20),
-            connections=connections,
-            expected=frozenset(),
+        )
+        yield (
+            f"{way}, {connections} connections, one line breaks at its content",
+            Case(
+                script=speaking(offers, {content: [*(None,) * 9, Conversation.drop]}),
+                mails=mails(20),
+                connections=connections,
+                expected=(f"{OK} | uncertain",) * 20,
+                check=lambda done: in_doubt(done, least=1, most=4),
+            ),
         )
 
 
+def in_doubt(done: Run, *, least: int, most: int) -> None:
+    """No more than the window of the one line that broke."""
+    assert least <= done.told.count("uncertain") <= most
+
+
+CASES = dict(
+    chain(
+        opening(),
+        no_secret_line(),
+        amid_three(),
+        a_reply_too_many(),
+        between_mails(),
+        amid_the_content(),
+        partly(),
+        in_the_window(),
+        lines_that_break(),
+        several_lines(),
+    )
+)
+
+FAULTY: dict[str, str] = {}
+"""Cases that fail today, and what is at fault."""
+
+ENDLESS: dict[str, str] = {}
+"""Cases that never end today, and what is at fault."""
+
+
+def marked(name: str) -> object:
+    if name in ENDLESS:
+        return pytest.param(name, marks=pytest.mark.xfail(reason=ENDLESS[name], run=False))
+    return pytest.param(name, marks=pytest.mark.xfail(reason=FAULTY[name])) if name in FAULTY else name
+
+
+class SideBySide:
+    """Runs cases in a dozen threads; one that never ends holds up nobody but its own test."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._work: SimpleQueue[str] = SimpleQueue()
+        self._done: dict[str, Future[Run]] = {name: Future() for name in names}
+        for name in self._done:
+            self._work.put(name)
+        for _ in range(12):
+            Thread(target=self._serve, daemon=True).start()
+
+    def __getitem__(self, name: str) -> Run:
+        return self._done[name].result(timeout=50)
+
+    def _serve(self) -> None:
+        with suppress(Empty):
+            while True:
+                name = self._work.get_nowait()
+                try:
+                    self._done[name].set_result(run(CASES[name]))
+                except BaseException as error:  # noqa: BLE001 - raised again in the test that waits for it
+                    self._done[name].set_exception(error)
+
+
 @pytest.fixture(scope="module")
-def runs(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Run]]]:
+def runs(request: pytest.FixtureRequest) -> SideBySide:
     """Every case that was asked for, under way side by side."""
-    wanted = {item.callspec.params.get("case") for item in request.session.items if hasattr(item, "callspec")}
-    with ThreadPoolExecutor(max_workers=12) as pool:
-        yield {name: pool.submit(run, CASES[name]) for name in CASES if name in wanted}
+    specs = [item.callspec for item in request.session.items if hasattr(item, "callspec")]
+    wanted = {spec.params.get("case") for spec in specs}
+    return SideBySide(name for name in CASES if name in wanted and name not in ENDLESS)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_each_mail_ends_as_what_it_is(case: str, runs: dict[str, Future[Run]]) -> None:
-    judge(runs[case].result())
+@pytest.mark.parametrize("case", [marked(name) for name in CASES])
+def test_each_mail_ends_as_what_it_is(case: str, runs: SideBySide) -> None:
+    judge(runs[case])
 
 
-def test_there_are_enough_cases() -> None:
-    assert len(CASES) >= 200
+def test_no_two_cases_share_a_name() -> None:
+    assert len(CASES) > 400

@@ -13,6 +13,7 @@ from attrs import field, frozen
 from custom_smtp import Address, DeliveryId, Outgoing, Receipt, Server, SmtpTransport
 from custom_smtp.errors import RefusedError, Step
 from custom_smtp.outgoing import Envelope, Outcome
+from custom_smtp.servers import Pace
 
 from .mailbox import Mailbox
 
@@ -31,6 +32,15 @@ AWKWARD = (
     + b"\r\n.\r\n\r\n\r\n"
 )
 """Everything that a mail may hold and a careless line would trip over."""
+
+PACES = {
+    "careful": Pace.careful(),
+    "dot": Pace(window=0),
+    "bdat": Pace(window=4),
+    "wide": Pace(window=20),
+    "short": Pace(window=4, mails_per_connection=7),
+}
+"""How far ahead to speak: nothing, by DATA, by BDAT, by BDAT and far, and on lines that are exchanged in between."""
 
 SIZES = (0, 300, 5_000, 70_000)
 
@@ -118,14 +128,19 @@ def with_refusals(count: int = 40) -> Mailing:
     return mailing
 
 
-def with_every_refusal(count: int = 40) -> Mailing:
-    """Refusals at each step that has one, in turns: the sender, a recipient, the content, some recipients of several."""
+def with_every_refusal(count: int = 24, *, spam: bool = True) -> Mailing:
+    """Refusals at each step that has one, in turns: the sender, a recipient, the content, some recipients of several.
+
+    Args:
+        count: how many mails.
+        spam: whether the server looks at the content.
+    """
     mailing = Mailing()
     for number in range(count):
         match number % 8:
             case 1:
                 mailing.add(person(number), sender=BANNED, refused={None: (Step.MAIL, 550, "5.7.1")})
-            case 3:
+            case 3 if spam:
                 mailing.add(person(number), spam=True, refused={None: (Step.CONTENT, 550, "5.7.1")})
             case 4:
                 mailing.add(NO_SUCH, refused={NO_SUCH: (Step.RCPT, 550, "5.1.1")})
@@ -143,6 +158,17 @@ def with_every_refusal(count: int = 40) -> Mailing:
                 )
             case _:
                 mailing.add(person(number))
+    return mailing
+
+
+def with_a_run_of_refusals() -> Mailing:
+    """Thirty recipients in a row who are refused, between others: an old list."""
+    mailing = Mailing()
+    for number in range(60):
+        if 15 <= number < 45:
+            mailing.add(NO_SUCH, refused={NO_SUCH: (Step.RCPT, 550, "5.1.1")})
+        else:
+            mailing.add(person(number))
     return mailing
 
 

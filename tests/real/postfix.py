@@ -36,6 +36,7 @@ smtpd_sasl_local_domain = mail.test
 smtpd_sasl_security_options = noanonymous
 cyrus_sasl_config_path = /etc/postfix/sasl
 smtpd_delay_reject = no
+smtpd_error_sleep_time = 0
 smtpd_sender_restrictions = check_sender_access inline:{ { banned@shop.example = 550 5.7.1 not you } }
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
 smtpd_recipient_restrictions = check_recipient_access inline:{

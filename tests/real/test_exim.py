@@ -22,12 +22,11 @@ from custom_smtp import (
 )
 from custom_smtp.errors import AuthError, RefusedError, Retry, Step, TlsError
 from custom_smtp.events import Accepted, Refused
-from custom_smtp.servers import Pace
 from custom_smtp.testing.certificates import Authority
 
 from .exim import running_exim
 from .mailbox import Mailbox
-from .mailings import Mailing, to_many, with_every_refusal, with_refusals
+from .mailings import PACES, Mailing, to_many, with_a_run_of_refusals, with_every_refusal, with_refusals
 
 AUTHORITY = Authority(datetime.now(UTC))
 MAIL = Mail(
@@ -40,13 +39,6 @@ MAIL = Mail(
 )
 
 
-PACES = {
-    "careful": Pace.careful(),
-    "dot": Pace(window=0),
-    "bdat": Pace(window=4),
-    "wide": Pace(window=20),
-    "short": Pace(window=4, mails_per_connection=7),
-}
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +60,15 @@ def test_each_mail_arrives_once_as_it_is_for_whom_it_is(
     mailing: Callable[[], Mailing], pace: str, connections: int, server: Server, exim: Mailbox
 ) -> None:
     sent = mailing()
+    sent.check(sent.send(evolve(server, pace=PACES[pace]), connections), exim)
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+@pytest.mark.parametrize("pace", ["careful", "dot"])
+def test_a_long_run_of_refusals_costs_nobody_else_a_mail(
+    pace: str, connections: int, server: Server, exim: Mailbox
+) -> None:
+    sent = with_a_run_of_refusals()
     sent.check(sent.send(evolve(server, pace=PACES[pace]), connections), exim)
 
 

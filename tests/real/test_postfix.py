@@ -1,6 +1,6 @@
 """The transport against a real Postfix: windows with refusals in their midst, several recipients, logins."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,21 +9,13 @@ from attrs import evolve
 
 from custom_smtp import Credentials, Server
 from custom_smtp.errors import AuthError
-from custom_smtp.servers import Pace
 from custom_smtp.testing.certificates import Authority
 
 from .mailbox import Mailbox
-from .mailings import Mailing, to_many, with_every_refusal, with_refusals
+from .mailings import PACES, Mailing, to_many, with_a_run_of_refusals, with_every_refusal, with_refusals
 from .postfix import running_postfix
 
 AUTHORITY = Authority(datetime.now(UTC))
-PACES = {
-    "careful": Pace.careful(),
-    "dot": Pace(window=0),
-    "bdat": Pace(window=4),
-    "wide": Pace(window=20),
-    "short": Pace(window=4, mails_per_connection=7),
-}
 SHOP = Credentials("shop", "s3cret")
 
 
@@ -42,10 +34,20 @@ def server(mailbox: Mailbox, tmp_path: Path) -> Server:
 @pytest.mark.parametrize("connections", [1, 4])
 @pytest.mark.parametrize("pace", PACES)
 @pytest.mark.parametrize("mailing", [to_many, with_refusals, with_every_refusal])
-def test_each_mail_arrives_once_as_it_is_for_whom_it_is(mailing, pace, connections, server, mailbox) -> None:
+def test_each_mail_arrives_once_as_it_is_for_whom_it_is(
+    mailing: Callable[[], Mailing], pace: str, connections: int, server: Server, mailbox: Mailbox
+) -> None:
     sent = mailing()
-    outcomes = sent.send(evolve(server, pace=PACES[pace]), connections)
-    sent.check(outcomes, mailbox)
+    sent.check(sent.send(evolve(server, pace=PACES[pace]), connections), mailbox)
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+@pytest.mark.parametrize("pace", ["careful", "dot"])
+def test_a_long_run_of_refusals_costs_nobody_else_a_mail(
+    pace: str, connections: int, server: Server, mailbox: Mailbox
+) -> None:
+    sent = with_a_run_of_refusals()
+    sent.check(sent.send(evolve(server, pace=PACES[pace]), connections), mailbox)
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"])

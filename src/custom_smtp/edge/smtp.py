@@ -7,7 +7,7 @@ threads.
 import ssl
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -128,6 +128,7 @@ class SmtpSession:
     connections: int
     _open: "Callable[[], _Conversation]" = field(repr=False)
     _unclaimed: list[Outcome] = field(factory=list, init=False, repr=False)
+    _running: Generator[Outcome, None, None] | None = field(default=None, init=False, repr=False)
     _kept: "deque[_Conversation]" = field(factory=deque, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -147,10 +148,13 @@ class SmtpSession:
         The next mail is asked for while those before are on their way: an iterable that waits holds them up.
         """
         several = self._in_turns if self.connections == 1 else self._in_threads
-        return several(enumerate(outgoings))
+        self._running = several(enumerate(outgoings))
+        return self._running
 
     def take_unclaimed(self) -> list[Outcome]:
-        """What became of mails that were on their way when the loop over `deliver_all` was left."""
+        """What became of mails that were on their way when the loop over `deliver_all` was left; it ends here."""
+        if self._running is not None:
+            self._running.close()
         unclaimed, self._unclaimed = self._unclaimed, []
         return unclaimed
 
@@ -167,7 +171,7 @@ class SmtpSession:
     ) -> None:
         self.close()
 
-    def _in_turns(self, mails: Iterator[tuple[int, Outgoing]]) -> Iterator[Outcome]:
+    def _in_turns(self, mails: Iterator[tuple[int, Outgoing]]) -> Generator[Outcome, None, None]:
         source, order = _Source(lambda _: next(mails, None)), _InOrder()
         ends = self._serve(source)
         try:
@@ -179,7 +183,7 @@ class SmtpSession:
             self._unclaimed += [outcome for ended in ends for outcome in order.told(ended)] + order.rest()
         source.raise_failure()
 
-    def _in_threads(self, mails: Iterator[tuple[int, Outgoing]]) -> Iterator[Outcome]:
+    def _in_threads(self, mails: Iterator[tuple[int, Outgoing]]) -> Generator[Outcome, None, None]:
         source, order, crew = _Source(lambda _: next(mails, None)), _InOrder(), _Crew(self._serve, self.connections)
         try:
             while (mail := source.next(wait=True)) is not None:

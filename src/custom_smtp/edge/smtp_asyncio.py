@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import warnings
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -108,6 +108,7 @@ class AsyncSmtpSession:
     connections: int
     _open: "Callable[[], Coroutine[Any, Any, _Conversation]]" = field(repr=False)
     _unclaimed: list[Outcome] = field(factory=list, init=False, repr=False)
+    _running: AsyncGenerator[Outcome, None] | None = field(default=None, init=False, repr=False)
     _kept: "deque[_Conversation]" = field(factory=deque, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -124,8 +125,12 @@ class AsyncSmtpSession:
             raise ended.outcome.result
         return ended.outcome.result
 
-    async def deliver_all(self, outgoings: Iterable[Outgoing] | AsyncIterable[Outgoing], /) -> AsyncIterator[Outcome]:
+    def deliver_all(self, outgoings: Iterable[Outgoing] | AsyncIterable[Outgoing], /) -> AsyncIterator[Outcome]:
         """Hand many mails over; tell what became of each, in their order."""
+        self._running = self._in_tasks(outgoings)
+        return self._running
+
+    async def _in_tasks(self, outgoings: Iterable[Outgoing] | AsyncIterable[Outgoing]) -> AsyncGenerator[Outcome, None]:
         crew = _Crew(self._serve, self.connections, _asynchronous(outgoings))
         early: dict[int, Outcome] = {}
         told = 0
@@ -142,7 +147,9 @@ class AsyncSmtpSession:
         crew.raise_failure()
 
     async def take_unclaimed(self) -> list[Outcome]:
-        """What became of mails that were on their way when the loop over `deliver_all` was left."""
+        """What became of mails that were on their way when the loop over `deliver_all` was left; it ends here."""
+        if self._running is not None:
+            await self._running.aclose()
         unclaimed, self._unclaimed = self._unclaimed, []
         return unclaimed
 

@@ -512,9 +512,9 @@ class _Polite:
         return None if self._recipients else "554 5.5.1 no valid recipients"
 
     def _took(self, line: str, polite: str, content: bytes) -> None:
-        mail = Taken(self._sender or "", tuple(self._recipients), content)
         if self._reply(line, polite) // 100 == 2:
-            self.conversation.taken.append(mail)
+            if self._recipients:
+                self.conversation.taken.append(Taken(self._sender or "", tuple(self._recipients), content))
             self._clear()
         else:
             self._fail()

@@ -1,0 +1,244 @@
+"""Many mails through a session, from `Sender.send_all`; what a server offers; what a transcript tells."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+from datetime import UTC, datetime
+
+import pytest
+
+from custom_smtp import (
+    Address,
+    AsyncSender,
+    Credentials,
+    Mail,
+    MemoryArchive,
+    MemoryJournal,
+    Outcome,
+    Preparation,
+    Receipt,
+    Sender,
+    Server,
+    SmtpTransport,
+)
+from custom_smtp.edge.smtp_asyncio import AsyncSmtpTransport
+from custom_smtp.edge.threads import ArchiveInThread, JournalInThread
+from custom_smtp.errors import AuthError, MailError, RefusedError, Step, TlsError
+from custom_smtp.events import Accepted, Refused
+from custom_smtp.identifiers import DeliveryId
+from custom_smtp.server_report import Concern
+from custom_smtp.servers import Limits, Pace
+from custom_smtp.testing import FrozenClock, SerialIds
+from custom_smtp.testing.certificates import Authority
+from custom_smtp.testing.server import ScriptedServer, client_context, polite
+
+AUTHORITY = Authority(datetime.now(UTC))
+GOOD = AUTHORITY.issue("127.0.0.1")
+TRUSTED = client_context(AUTHORITY)
+PIPELINING = ("AUTH PLAIN", "SIZE", "8BITMIME", "PIPELINING", "ENHANCEDSTATUSCODES")
+CHUNKING = (*PIPELINING, "CHUNKING")
+
+
+def mails(count: int) -> Iterator[Mail]:
+    for number in range(1, count + 1):
+        yield Mail(
+            sender=Address("hello@shop.example"), to=Address(f"p{number}@example.net"), subject=f"{number}", text="."
+        )
+
+
+def server_at(port: int, **how: object) -> Server:
+    return Server("127.0.0.1", port, Credentials("shop", "s3cret pass"), limits=Limits.all_of(5), **how)  # type: ignore[arg-type]
+
+
+REFUSE_EACH_THIRD = {f"RCPT TO:<p{number}@": "550 5.1.1 no such user" for number in range(3, 61, 3)}
+
+Sending = Callable[[ScriptedServer, int, int, MemoryArchive, MemoryJournal], list[Outcome]]
+
+
+def in_threads(
+    server: ScriptedServer, count: int, connections: int, archive: MemoryArchive, journal: MemoryJournal
+) -> list[Outcome]:
+    transport = SmtpTransport(server_at(server.port), context=TRUSTED)
+    sender = Sender(transport, Preparation(new_id=SerialIds(), clock=FrozenClock()), archive=archive, journal=journal)
+    with transport.session(connections=connections) as session:
+        return list(sender.send_all(mails(count), through=session))
+
+
+def on_a_loop(
+    server: ScriptedServer, count: int, connections: int, archive: MemoryArchive, journal: MemoryJournal
+) -> list[Outcome]:
+    async def send() -> list[Outcome]:
+        transport = AsyncSmtpTransport(server_at(server.port), context=TRUSTED)
+        sender = AsyncSender(
+            transport,
+            Preparation(new_id=SerialIds(), clock=FrozenClock()),
+            archive=ArchiveInThread(archive),
+            journal=JournalInThread(journal),
+        )
+        async with transport.session(connections=connections) as session:
+            return [outcome async for outcome in sender.send_all(mails(count), through=session)]
+
+    return asyncio.run(send())
+
+
+both = pytest.mark.parametrize("send", [in_threads, on_a_loop])
+
+
+@both
+@pytest.mark.parametrize("connections", [1, 3])
+@pytest.mark.parametrize("offers", [PIPELINING, CHUNKING], ids=["by dot", "by BDAT"])
+def test_a_campaign_is_archived_sent_and_written_down_in_order(
+    send: Sending, connections: int, offers: tuple[str, ...]
+) -> None:
+    archive, journal = MemoryArchive(), MemoryJournal()
+    with ScriptedServer(polite(REFUSE_EACH_THIRD, certificate=GOOD, offers=offers)) as server:
+        outcomes = send(server, 60, connections, archive, journal)
+    assert [outcome.delivery_id for outcome in outcomes] == [f"d{number}" for number in range(1, 61)]
+    for number, outcome in enumerate(outcomes, 1):
+        [event] = journal.of_delivery(outcome.delivery_id)
+        if number % 3 == 0:
+            assert isinstance(outcome.result, RefusedError)
+            assert isinstance(event, Refused)
+            assert outcome.result.at is Step.RCPT
+        else:
+            assert isinstance(outcome.result, Receipt)
+            assert isinstance(event, Accepted)
+    kept = {archive.find(f"p{number}@example.net")[0].content for number in range(1, 61) if number % 3}
+    assert sorted(kept) == sorted(mail.content for mail in server.taken if mail.recipients)
+    assert len(server.conversations) <= connections
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+def test_a_loop_that_is_left_writes_down_what_was_on_its_way(connections: int) -> None:
+    journal = MemoryJournal()
+    with ScriptedServer(polite(certificate=GOOD, offers=CHUNKING)) as server:
+        transport = SmtpTransport(server_at(server.port), context=TRUSTED)
+        sender = Sender(transport, Preparation(new_id=SerialIds()), journal=journal)
+        with transport.session(connections=connections) as session:
+            for outcome in sender.send_all(mails(200), through=session):
+                if outcome.delivery_id == "d7":
+                    break
+            assert not session.take_unclaimed()
+        arrived = len(server.contents)
+    assert 7 <= arrived < 200
+    written = [number for number in range(1, 201) if journal.of_delivery(DeliveryId(f"d{number}"))]
+    assert len(written) == arrived
+    assert written[:7] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_loop_on_a_loop_that_is_left_writes_down_what_was_on_its_way() -> None:
+    journal = MemoryJournal()
+
+    async def send(port: int) -> None:
+        transport = AsyncSmtpTransport(server_at(port), context=TRUSTED)
+        sender = AsyncSender(transport, Preparation(new_id=SerialIds()), journal=JournalInThread(journal))
+        async with (
+            transport.session(connections=2) as session,
+            aclosing(sender.send_all(mails(200), through=session)) as outcomes,
+        ):
+            async for outcome in outcomes:
+                if outcome.delivery_id == "d7":
+                    break
+
+    with ScriptedServer(polite(certificate=GOOD, offers=CHUNKING)) as server:
+        asyncio.run(send(server.port))
+        arrived = len(server.contents)
+    assert 7 <= arrived < 200
+    assert sum(bool(journal.of_delivery(DeliveryId(f"d{number}"))) for number in range(1, 201)) == arrived
+
+
+@both
+@pytest.mark.parametrize("connections", [1, 3])
+def test_a_mail_that_cannot_be_written_stops_the_rest_when_those_before_it_have_ended(
+    send: Sending, connections: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def some_bad(count: int) -> Iterator[Mail]:
+        for number, mail in enumerate(good(count), 1):
+            if number == 20:
+                raise MailError("the twentieth is bad")
+            yield mail
+
+    good = mails
+    monkeypatch.setitem(globals(), "mails", some_bad)
+    archive, journal = MemoryArchive(), MemoryJournal()
+    with ScriptedServer(polite(certificate=GOOD, offers=PIPELINING)) as server:
+        with pytest.raises(MailError, match="twentieth"):
+            send(server, 50, connections, archive, journal)
+        assert len(server.contents) == 19
+    assert all(isinstance(journal.of_delivery(DeliveryId(f"d{number}"))[0], Accepted) for number in range(1, 20))
+
+
+# What a server offers
+
+
+def test_a_server_that_works_is_reported_with_what_it_lacks() -> None:
+    with ScriptedServer(polite(certificate=GOOD, offers=("AUTH PLAIN", "8BITMIME"))) as server:
+        reports = [
+            SmtpTransport(server_at(server.port), context=TRUSTED).verify(),
+            asyncio.run(AsyncSmtpTransport(server_at(server.port), context=TRUSTED).verify()),
+        ]
+    for report in reports:
+        assert report.works
+        assert report.channel is not None
+        assert report.extensions == ("AUTH PLAIN", "8BITMIME")
+        assert set(report.concerns) == {Concern.NO_PIPELINING, Concern.NO_SIZE, Concern.NO_ENHANCED_CODES}
+        assert "four round trips" in str(report)
+    assert b"MAIL" not in server.heard_in_secret
+
+
+def test_a_server_that_does_not_work_is_reported_with_why() -> None:
+    with ScriptedServer(polite({"AUTH": "535 5.7.8 no"}, certificate=GOOD)) as server:
+        refused = SmtpTransport(server_at(server.port), context=TRUSTED).verify()
+        asynchronous = asyncio.run(AsyncSmtpTransport(server_at(server.port), context=TRUSTED).verify())
+    with ScriptedServer(polite()) as server:
+        stripped = SmtpTransport(server_at(server.port), context=TRUSTED).verify()
+    assert isinstance(refused.failure, AuthError)
+    assert isinstance(asynchronous.failure, AuthError)
+    assert isinstance(stripped.failure, TlsError)
+    assert not refused.works
+    assert "535" in str(refused)
+
+
+# Transcripts
+
+
+@pytest.mark.parametrize("offers", [PIPELINING, CHUNKING], ids=["by dot", "by BDAT"])
+def test_a_transcript_tells_everything_but_secrets_and_content(offers: tuple[str, ...]) -> None:
+    lines: list[str] = []
+    with ScriptedServer(polite(certificate=GOOD, offers=offers)) as server:
+        transport = SmtpTransport(server_at(server.port), context=TRUSTED, transcript=lines.append)
+        Sender(transport).send(next(mails(1)))
+    told = "\n".join(lines)
+    assert "> AUTH PLAIN ..." in lines
+    assert "< 250 2.0.0 queued as 4711" in lines
+    assert any(line.startswith("> MAIL FROM:<hello@shop.example>") for line in lines)
+    assert lines[0].startswith("< 220")
+    assert lines[-1] == "> QUIT"
+    for secret in ("s3cret", "czNjcmV0", "Subject", "text/plain"):
+        assert secret not in told
+
+
+# How far ahead
+
+
+@pytest.mark.parametrize(
+    "pace", [Pace(), Pace(piggyback=False), Pace(pipelining=False), Pace.careful(), Pace(window=1)]
+)
+@pytest.mark.parametrize("offers", [PIPELINING, CHUNKING, ("AUTH PLAIN",)])
+def test_every_pace_delivers_the_same(pace: Pace, offers: tuple[str, ...]) -> None:
+    with ScriptedServer(polite(REFUSE_EACH_THIRD, certificate=GOOD, offers=offers)) as server:
+        transport = SmtpTransport(server_at(server.port, pace=pace), context=TRUSTED)
+        with transport.session() as session:
+            outcomes = list(Sender(transport).send_all(mails(12), through=session))
+    assert [isinstance(outcome.result, Receipt) for outcome in outcomes] == [n % 3 != 0 for n in range(1, 13)]
+    assert len([mail for mail in server.taken if mail.recipients]) == 8
+    assert (b"BDAT" in server.heard_in_secret) == ("CHUNKING" in offers and pace.pipelining and pace.window > 0)
+
+
+def test_a_line_is_closed_after_so_many_mails() -> None:
+    with ScriptedServer(polite(certificate=GOOD, offers=PIPELINING)) as server:
+        transport = SmtpTransport(server_at(server.port, pace=Pace(mails_per_connection=4)), context=TRUSTED)
+        with transport.session() as session:
+            outcomes = list(Sender(transport).send_all(mails(10), through=session))
+    assert all(isinstance(outcome.result, Receipt) for outcome in outcomes)
+    assert [len(each.contents) for each in server.conversations] == [4, 4, 2]
