@@ -50,6 +50,7 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "status": any_text,
     "name": any_text,
     "url": any_text,
+    "scope": any_text,
     "link": any_text,
     "user_agent": any_text,
     "client": any_text,

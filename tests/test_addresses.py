@@ -218,13 +218,17 @@ class TestParse:
     @given(NAME, EMAIL)
     def test_a_quoted_name_comes_back(self, name: str, email: str) -> None:
         quoted = re.sub(r'(["\\])', r"\\\1", name)
-        assert Address.parse(f'"{quoted}" <{email}>') == Address(email, name.strip())
+        assert Address.parse(f'"{quoted}" <{email}>') == Address(email, name)
+
+    @given(NAME | st.text(st.sampled_from('ab@." \\<>,;:()\u00a0ü')), EMAIL | st.just('"a<b\\"> "@example.net'))
+    def test_every_address_comes_back_as_it_prints(self, name: str, email: str) -> None:
+        address = Address(email, name)
+        assert Address.parse(str(address)) == address
 
     @given(NAME, EMAIL)
-    def test_a_plain_name_comes_back_as_it_prints(self, name: str, email: str) -> None:
+    def test_a_plain_name_needs_no_quotes(self, name: str, email: str) -> None:
         assume(not set(name) & set('"<>@,;:\\'))
-        address = Address(email, name.strip())
-        assert Address.parse(str(address)) == address
+        assert Address.parse(f" {name} <{email}> ") == Address(email, name.strip())
 
     @given(st.text())
     def test_any_text_is_read_or_refused(self, text: str) -> None:
@@ -319,4 +323,5 @@ def test_a_last_dot_does_not_get_onto_the_wire() -> None:
 def test_an_address_prints_as_people_write_it() -> None:
     assert str(Address("ada@example.net", "Ada")) == "Ada <ada@example.net>"
     assert str(Address("ada@example.net")) == "ada@example.net"
+    assert str(Address("ada@example.net", 'Doe, "Ada"')) == '"Doe, \\"Ada\\"" <ada@example.net>'
     assert pickle.loads(pickle.dumps(Address("ada@example.net", "Ada"))) == Address("ada@example.net", "Ada")

@@ -63,7 +63,7 @@ def talk(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    application = asgi(endpoint, journal or MemoryJournal(), clock=CLOCK, **door)
+    application = asgi(endpoint, journal or MemoryJournal(), **{"clock": CLOCK} | door)
     asyncio.run(application(scope, receive, send))  # type: ignore[arg-type]  # an Awaitable that is a coroutine
     return sent
 
@@ -235,6 +235,13 @@ def test_the_loop_goes_on_while_the_journal_writes() -> None:
 
     asyncio.run(both())
     assert sent[0]["status"] == 200
+
+
+def test_a_request_that_cannot_be_made_is_a_500_and_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    door = {"clock": lambda: CLOCK.now.replace(tzinfo=None)}
+    status, _, content = ask(Hears(), door=door)
+    assert (status, content) == (500, b"Internal Server Error.\n")
+    assert "with no time zone" in caplog.text
 
 
 def test_starting_and_stopping_is_agreed_to() -> None:

@@ -12,7 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_smtp.bounces import BYTES_LIMIT, RECIPIENTS_LIMIT, kind_of, read
+from custom_smtp.bounces import (
+    BYTES_LIMIT,
+    FIELDS_LIMIT,
+    HEADER_LIMIT,
+    MESSAGE_FIELDS,
+    PARTS_LIMIT,
+    RECIPIENTS_LIMIT,
+    VALUE_LIMIT,
+    kind_of,
+    read,
+)
 from custom_smtp.event_json import read_event, write_event
 from custom_smtp.events import Bounced, BounceKind, Deferred, Delivered, Event
 from custom_smtp.testing import FrozenClock
@@ -20,6 +30,8 @@ from custom_smtp.testing import FrozenClock
 SAMPLES = Path(__file__).parent / "bounces"
 CLOCK = FrozenClock(datetime(2026, 2, 1, tzinfo=UTC))
 NO_REPORTS = ("answer", "complaint")
+REPORT = b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n"
+STATUS = b"--b\nContent-Type: message/delivery-status\n\n"
 
 
 def sample(name: str) -> bytes:
@@ -308,6 +320,90 @@ def test_recipients_are_bounded() -> None:
     assert len(events) == RECIPIENTS_LIMIT
 
 
+def test_of_more_recipients_than_the_limit_none_lends_its_fields_to_another() -> None:
+    told = b"".join(
+        b"\nFinal-Recipient: rfc822; a%d@example.net\nStatus: 5.1.1\nX-Number-%d: 1\n" % (n, n)
+        for n in range(RECIPIENTS_LIMIT + 5)
+    )
+    events = read(REPORT + STATUS + b"Reporting-MTA: dns; mx.example.net\n" + told, clock=CLOCK)
+
+    assert events[-1].about.recipient == f"a{RECIPIENTS_LIMIT - 1}@example.net"
+    assert sorted(events[-1].about.raw or {}) == [
+        "final-recipient", "reporting-mta", "status", f"x-number-{RECIPIENTS_LIMIT - 1}",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "found"), [(PARTS_LIMIT - 1, 1), (PARTS_LIMIT, 0)])
+def test_parts_are_bounded(place: int, found: int) -> None:
+    parts = [b"Content-Type: text/plain\n\nx\n"] * (place + 1)
+    parts[place] = STATUS.removeprefix(b"--b\n") + b"Final-Recipient: rfc822; ada@example.net\nStatus: 5.1.1\n"
+    content = REPORT + b"".join(b"--b\n" + part for part in parts) + b"--b--\n"
+
+    assert len(read(content, clock=CLOCK)) == found
+
+
+def blocks(*told: bytes) -> bytes:
+    return REPORT + STATUS + b"\n\n".join(told)
+
+
+def test_the_fields_of_a_block_are_bounded() -> None:
+    last = b"X-Last: here"
+    few, many = (b"\n".join(b"x%d: 1" % n for n in range(count)) for count in (FIELDS_LIMIT - 3, FIELDS_LIMIT - 2))
+    block = b"Final-Recipient: rfc822; ada@example.net\nStatus: 5.1.1\n"
+
+    assert "x-last" in (one(blocks(b"", block + few + b"\n" + last)).about.raw or {})
+    assert "x-last" not in (one(blocks(b"", block + many + b"\n" + last)).about.raw or {})
+
+
+def test_the_bytes_of_a_block_are_bounded() -> None:
+    [event] = read(blocks(b"Final-Recipient: rfc822; a@b\nStatus: 5.1.1\nX-Long: " + b"y" * 2 * HEADER_LIMIT))
+
+    assert HEADER_LIMIT - 100 < len(str(event.about.raw)) < HEADER_LIMIT + 100
+
+
+@pytest.mark.parametrize("name", MESSAGE_FIELDS)
+def test_what_is_said_of_the_message_is_kept_with_each_person_and_cut(name: str) -> None:
+    content = changed("Reporting-MTA: dns; mx.example.net", f"{name}: {'z' * (VALUE_LIMIT + 1)}\nX-Other: 1")
+
+    raw = one(content).about.raw or {}
+    assert raw[name] == "z" * VALUE_LIMIT
+    assert "x-other" not in raw
+
+
+def test_another_field_of_the_message_says_nothing_about_a_person() -> None:
+    content = changed("Action: failed\nStatus: 5.1.1\n", "").replace(b"5.1.1", b"")
+    content = content.replace(b"Reporting-MTA:", b"Status: 5.1.1\nAction: failed\nReporting-MTA:")
+
+    assert read(content, clock=CLOCK) == ()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        blocks(
+            b"\n".join(b"x%d:" % n for n in range(45_000)),
+            *(b"Final-Recipient: rfc822; a%d@x\nStatus: 5.1.1" % n for n in range(300)),
+        ),
+        blocks(
+            *(name.encode() + b": " + b"m" * 100_000 for name in MESSAGE_FIELDS),
+            *(b"Final-Recipient: rfc822; a%d@x\nStatus: 5.1.1" % n for n in range(1_000)),
+        ),
+        blocks(
+            *(b"x%d:" % n for n in range(500)),
+            *(b"Final-Recipient: rfc822; a%d@x\nStatus: 5.1.1" % n for n in range(1_000)),
+        ),
+        blocks(*(b"Final-Recipient: a@x\nDiagnostic-Code: %d %s" % (n, b"550 " * 5_000) for n in range(40))),
+    ],
+    ids=["fields", "values", "messages", "recipients"],
+)
+def test_what_a_report_tells_never_outgrows_the_mail(content: bytes) -> None:
+    begun = time.perf_counter()
+    kept = sum(len(write_event(event)) for event in read(content, clock=CLOCK))
+
+    assert time.perf_counter() - begun < 5
+    assert kept < 4 * max(len(content), 1_000_000)
+
+
 @pytest.mark.parametrize("name", [path.stem for path in SAMPLES.glob("*.eml")])
 def test_what_was_read_can_be_kept_and_read_again(name: str) -> None:
     for event in read(sample(name), clock=CLOCK):
@@ -316,8 +412,6 @@ def test_what_was_read_can_be_kept_and_read_again(name: str) -> None:
 
 # ---- hostile ---------------------------------------------------------------------------------------------------------
 
-REPORT = b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n"
-STATUS = b"--b\nContent-Type: message/delivery-status\n\n"
 ENCODED = REPORT + b"--b\nContent-Type: message/delivery-status\nContent-Transfer-Encoding: "
 
 

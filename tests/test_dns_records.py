@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_smtp.dns_records import KINDS, Record, dns_name
+from custom_smtp.dns_records import KINDS, Record, dns_name, known_kind
 from custom_smtp.errors import ConfigurationError
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_record_of_each_kind_can_be(kind: Any) -> None:
+    assert known_kind(kind) == kind
     assert Record(kind, "s1._domainkey.shop.example", "v=DKIM1; p=", "a key").kind == kind
 
 

@@ -183,6 +183,7 @@ def test_two_cnames_are_one_too_many() -> None:
         ['"v=spf1 include:_spf.eu.example -all"', '"v=spf10 -all"', '"spf2.0/mfrom -all"', '"hello"', '""'],
         ["v=spf1 include:_spf.eu.example -all"],
         ['"v=spf1 exists:%{i}._spf.shop.example include:_spf.eu.example -all"'],
+        ['"v=spf1 ' + "a " * 9 + 'include:_spf.eu.example redirect=x.example -all a a a"'],
     ],
 )
 def test_a_right_spf(values: list[str]) -> None:
@@ -207,7 +208,11 @@ def test_a_right_spf(values: list[str]) -> None:
         ("v=spf1 include:_spf.eu.example all", "which lets anybody send"),
         ("v=spf1 all include:_spf.eu.example -all", "which lets anybody send"),
         ("v=spf1 includes:_spf.eu.example -all", "correct 'includes:_spf.eu.example'"),
-        ("v=spf1 include:_spf.eu.example, -all", "put include"),
+        ("v=spf1 include:_spf.eu.example, -all", "correct 'include:_spf.eu.example,'"),
+        ("v=spf1 include:_spf.eu.example -all ip4:1.2.3", "correct 'ip4:1.2.3'"),
+        ("v=spf1 include:_spf.eu.example redirect=a.example redirect=b.example", "leave one redirect="),
+        ("v=spf1 include:_spf.eu.example exp=a.example -all exp=b.example", "leave one exp="),
+        ("v=spf1 " + "a " * 9 + "include:_spf.eu.example redirect=x.example", "11 terms ask the DNS"),
         ("v=spf1 include:_spf.eu.example ipv4:192.0.2.1 -all", "correct 'ipv4:192.0.2.1'"),
         ("v=spf1 include:_spf.eu.example 192.0.2.1 -all", "correct '192.0.2.1'"),
         ("v=spf1 include:_spf.eu.example - all", "correct '-'"),
@@ -218,6 +223,134 @@ def test_a_wrong_spf(text: str, says: str) -> None:
     check = found(SPF, f'"{text}"')
     assert check.finding is Finding.WRONG
     assert says in check.advice
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        *(
+            "ip4:192.0.2.1",
+            "ip4:192.0.2.0/24",
+            "ip4:0.0.0.0/0",
+            "ip6:2001:db8::1",
+            "ip6:::/0",
+            "ip6:::ffff:192.0.2.1/128",
+        ),
+        *("a", "A/32", "a//64", "a/24//64", "a:x.example", "a:x.example/0//0", "mx", "mx/24", "mx:x.example//128"),
+        *(
+            "ptr",
+            "ptr:x.example",
+            "?exists:%{ir}.%{v}._spf.%{d2}",
+            "exists:%{l1r-}.x.example.",
+            "exists:%%.%_.%-.x.example",
+        ),
+        *("-include:x.123-4", "include:x.example.", "include:%{d}", "include:_a/b.x.example", "~include:x.example"),
+        *(
+            "redirect=x.example",
+            "redirect=%{D}",
+            "exp=why.%{d}",
+            "x-tag=",
+            "x=%{s}=:/",
+            "ip4=1.2.3",
+            "all=no",
+            "redirect=a.b exp=a.b",
+        ),
+    ],
+)
+def test_a_term_that_receivers_can_read_does_no_harm(term: str) -> None:
+    assert found(SPF, f'"v=spf1 {term} include:_spf.eu.example -all"').finding is Finding.OK
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        *("ip4", "ip4:", "ip4:1.2.3", "ip4:999.1.1.1/99", "ip4:192.0.2.1/33", "ip4:192.0.2.1/", "ip4:192.0.2.1/024"),
+        *("ip4:192.0.2.01", "ip4:::1", "ip4192.0.2.1", "ip4/24", "ip4:192.0.2.1//24", "ip4:192.0.2.\u0661"),
+        *("ip6", "ip6:", "ip6:192.0.2.1", "ip6:::1/129", "ip6:fe80::1%eth0", "ip6:[::1]"),
+        *(
+            "a/99",
+            "a/33",
+            "a//129",
+            "a/",
+            "a//",
+            "a/24/64",
+            "a//64/24",
+            "a/024",
+            "a:",
+            "a:x",
+            "a:x.123",
+            "a:x.example/",
+            "a24",
+        ),
+        *("mx:/24", "mx:x.example/33", "mx::x", "ptr:", "ptr/24", "ptr:x", "exists", "exists:", "exists:x"),
+        *("include", "include:", "include:example", "include:x..example", "include:.x.example", "include:x.example/24"),
+        *(
+            "include:x.-a",
+            "include:x.a-",
+            "include:" + "a" * 64 + ".example",
+            "include:ü.example",
+            "include:x.example..",
+        ),
+        *(
+            "include:%{d",
+            "include:%{x}.example",
+            "include:%d.example",
+            "include:%{d0}",
+            "include:%{dr1}",
+            "include:%{d}.",
+        ),
+        *(
+            "redirect=",
+            "redirect=x",
+            "exp=",
+            "exp=%",
+            "x=%",
+            "x=%{z}",
+            "+redirect=x.example",
+            "-x=y",
+            "redirect:x.example",
+        ),
+        *("all:x", "all/24", "-all.", "=x", ":x", "_a=x", "--all", "a:x.example\\000b.example"),
+    ],
+)
+def test_a_term_that_receivers_cannot_read_makes_the_record_wrong(term: str) -> None:
+    check = found(SPF, f'"v=spf1 include:_spf.eu.example {term} -all"')
+    assert check.finding is Finding.WRONG
+    assert check.advice.endswith("which SPF cannot read: the whole record counts as none")
+
+
+MACROS = st.from_regex(r"%%|%_|%-|%\{[slodiphvSLODIPHV]([1-9][0-9]?)?[rR]?[-.+,/_=]{0,3}\}", fullmatch=True)
+LITERALS = st.from_regex(r"[!-$&-,/-~-]{1,9}", fullmatch=True)
+TOP_LABELS = st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,8}|[0-9]{1,3}-[a-z0-9]{1,3}", fullmatch=True)
+DOMAIN_SPECS = st.builds(
+    "{}{}".format,
+    st.lists(MACROS | LITERALS, min_size=1, max_size=4).map("".join),
+    MACROS | st.builds(".{}{}".format, TOP_LABELS, st.sampled_from(["", "."])),
+)
+SIZES = st.builds(
+    "{}{}".format,
+    st.just("") | st.integers(0, 32).map("/{}".format),
+    st.just("") | st.integers(0, 128).map("//{}".format),
+)
+TERMS = st.one_of(
+    st.builds(
+        "{}{}:{}".format,
+        st.sampled_from(["", "+", "-", "~", "?"]),
+        st.sampled_from(["include", "exists", "ptr"]),
+        DOMAIN_SPECS,
+    ),
+    st.builds("{}:{}{}".format, st.sampled_from(["a", "MX"]), DOMAIN_SPECS, SIZES),
+    st.builds("{}{}".format, st.sampled_from(["a", "MX"]), SIZES),
+    st.builds("ip4:{}/{}".format, st.ip_addresses(v=4), st.integers(0, 32)),
+    st.builds("ip6:{}/{}".format, st.ip_addresses(v=6), st.integers(0, 128)),
+    st.builds("{}={}".format, st.sampled_from(["redirect", "EXP"]), DOMAIN_SPECS),
+)
+
+
+@given(TERMS)
+def test_every_term_of_the_grammar_is_taken(term: str) -> None:
+    in_zone_file = term.replace("\\", "\\\\").replace('"', '\\"')
+    assert found(SPF, f'"v=spf1 {in_zone_file} include:_spf.eu.example ?all"').finding is Finding.OK
 
 
 @pytest.mark.parametrize("text", ["v=spf2 include:_spf.eu.example -all", "spf1 include:_spf.eu.example", "", " v=spf1"])
@@ -438,6 +571,8 @@ def test_names_are_written_as_the_dns_knows_them() -> None:
         ("mail_exchange", None, "preference and host"),
         ("spf_include", "include:_spf.eu.example", "no name in the DNS"),
         ("spf_include", "", "no name in the DNS"),
+        ("spf_include", "spf", "no domain that SPF can name"),
+        ("spf_include", "_spf.eu.123", "no domain that SPF can name"),
         ("dkim_selector", "s 1", "no name in the DNS"),
         ("dkim_selector", ".".join(["a" * 60] * 4), "over 253 octets"),
         ("dkim_record", "", "write it as"),

@@ -2,16 +2,31 @@
 
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from types import MappingProxyType
-from typing import get_args
+from typing import Any, get_args
+from zoneinfo import ZoneInfo
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from custom_smtp.addresses import Address
 from custom_smtp.errors import ArchiveError, Step
 from custom_smtp.event_json import read_event, write_event
-from custom_smtp.events import About, Bounced, BounceKind, Clicked, Delivered, Event, Opened, Refused
+from custom_smtp.events import (
+    About,
+    Bounced,
+    BounceKind,
+    Clicked,
+    Delivered,
+    Event,
+    Opened,
+    Refused,
+    Resubscribed,
+    Unsubscribed,
+)
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.replies import Reply
 
@@ -73,6 +88,49 @@ def test_evidence_stays_a_tuple() -> None:
 def test_a_mapping_of_another_kind_becomes_a_plain_one() -> None:
     about = About(delivery_id=None, recipient="", at=ABOUT.at, source="s", key="k", raw=MappingProxyType({"a": 1}))
     assert read_event(write_event(Clicked(about, "https://x.example"))).about.raw == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        datetime(2026, 1, 2, tzinfo=UTC), (1, 2), {1: "a"}, {"a": {2: "b"}}, [("a",)], {"a"}, b"bytes", float("nan"),
+        Decimal("1.5"), BounceKind.HARD, object(), ABOUT, 10**5000,
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_a_raw_that_would_read_back_as_something_else_is_refused(value: object) -> None:
+    with pytest.raises(ArchiveError, match="'k1'"):
+        write_event(Delivered(evolve(ABOUT, raw={"told": value})))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("recipient", Address("ada@example.net")), ("recipient", ("ada",)), ("recipient", b""), ("delivery_id", "a b")],
+)
+def test_a_field_that_would_read_back_as_something_else_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(ArchiveError, match="'k1'"):
+        write_event(Delivered(evolve(ABOUT, **{name: value})))
+
+
+@pytest.mark.parametrize("depth", [3_000, 100_000])
+def test_a_raw_too_deep_to_be_written_is_refused(depth: int) -> None:
+    raw: dict[str, object] = {}
+    for _ in range(depth):
+        raw = {"a": raw}
+    with pytest.raises(ArchiveError, match="'k1'"):
+        write_event(Delivered(evolve(ABOUT, raw=raw)))
+
+
+def test_the_hour_that_a_clock_sets_back_is_written() -> None:
+    at = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"), fold=1)
+    read = read_event(write_event(Delivered(evolve(ABOUT, at=at))))
+
+    assert read.about.at.isoformat() == "2026-10-25T02:30:00+01:00"
+
+
+@pytest.mark.parametrize("kind", [Unsubscribed, Resubscribed])
+def test_a_scope_is_kept(kind: type[Unsubscribed | Resubscribed]) -> None:
+    assert read_event(write_event(kind(ABOUT, scope="news"))) == kind(ABOUT, scope="news")
 
 
 def test_a_later_format_asks_for_an_upgrade() -> None:

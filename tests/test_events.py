@@ -8,7 +8,17 @@ import pytest
 
 from custom_smtp import DeliveryId, Reply, events
 from custom_smtp.errors import ConfigurationError, Step
-from custom_smtp.events import About, Bounced, BounceKind, Clicked, Event, Opened, Refused
+from custom_smtp.events import (
+    About,
+    Bounced,
+    BounceKind,
+    Clicked,
+    Event,
+    Opened,
+    Refused,
+    Resubscribed,
+    Unsubscribed,
+)
 
 NOW = datetime(2026, 1, 2, 5, tzinfo=UTC)
 ABOUT = About(
@@ -53,6 +63,13 @@ def test_a_report_does_not_print_what_the_provider_wrote() -> None:
 def test_evidence_is_kept_as_it_was_told() -> None:
     opened = Opened(ABOUT, proxied=True, evidence=["agent"])
     assert opened.evidence == ("agent",)
+
+
+@pytest.mark.parametrize("kind", [Unsubscribed, Resubscribed])
+@pytest.mark.parametrize("scope", [None, 10, ["news"]])
+def test_a_scope_that_is_no_text_is_refused(kind: Any, scope: Any) -> None:
+    with pytest.raises(ConfigurationError, match="leave it out for all"):
+        kind(ABOUT, scope=scope)
 
 
 def test_equal_reports_are_equal_events() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from custom_smtp import Address, Attachment, CampaignType, Mail
 from custom_smtp.errors import MailError
-from custom_smtp.mail import WRITTEN_BY_US
+from custom_smtp.mail import NO_FREE_TEXT, NO_FREE_TEXT_BEGINS, WRITTEN_BY_US
 
 SHOP, ADA, BOB, EVE = (Address(f"{name}@example.net", name.title()) for name in ("shop", "ada", "bob", "eve"))
 
@@ -62,7 +62,11 @@ def a_mail(**changed: Any) -> Mail:
         ({"headers": [("X-Name", "a\nb")]}, "the header X-Name holds a line break"),
         ({"headers": [("X-Name", "a\x00")]}, "the header X-Name holds a line break or control character"),
         ({"headers": [("X-Name", "\udcff")]}, "the header X-Name holds half of a surrogate pair"),
-        ({"headers": [("X-Name", "w" * 1000)]}, "put a space where it may be folded"),
+        ({"headers": [("X-Name", "w" * 1000)]}, "put a single space where it may be folded"),
+        ({"headers": [("X-Name", "a" + " " * 1200 + "b")]}, "put a single space where it may be folded"),
+        ({"headers": [("References", "<a@b>" * 200)]}, "put a single space where it may be folded"),
+        ({"headers": [("List-Unsubscribe", "<https://u.example/ü>")]}, "write it in ASCII, percent-encoded in links"),
+        ({"headers": [("x-smtpapi", '{"category": "ü"}')]}, "\\u escapes in JSON"),
         ({"headers": [("X-Name", 7)]}, "the header X-Name is int, not text"),
         ({"headers": [("Content-Type", "text/html")]}, "use text, html and attachments"),
     ],
@@ -96,6 +100,13 @@ def test_no_control_character_gets_through_any_field(character: str, field: str)
     told = f"a{character}b"
     with pytest.raises(MailError, match="take it out|surrogate"):
         a_mail(**({"headers": [("X-Name", told)]} if field == "header" else {field: told}))
+
+
+@pytest.mark.parametrize("name", [*sorted(NO_FREE_TEXT), *(f"{begin}x" for begin in NO_FREE_TEXT_BEGINS)])
+def test_a_header_that_cannot_be_encoded_is_written_in_ascii(name: str) -> None:
+    assert a_mail(headers=[(name, "=?utf-8?q?x?=")]).headers == ((name, "=?utf-8?q?x?="),)
+    with pytest.raises(MailError, match="cannot be encoded"):
+        a_mail(headers=[(name.title(), "žlutý")])
 
 
 def test_what_may_be_in_a_mail_is_taken() -> None:
@@ -178,10 +189,30 @@ class TestFanOut:
         with pytest.raises(MailError, match="name somebody in to, cc or bcc"):
             a_mail().fan_out()
 
+    def test_cc_without_to_is_an_error(self) -> None:
+        # Each would show its own recipient as To, or all of them somebody who gets none.
+        with pytest.raises(MailError, match="name somebody in to, or write to bcc"):
+            a_mail().fan_out(cc=[BOB], bcc=[EVE])
+
+    @pytest.mark.parametrize(
+        ("named", "says"),
+        [
+            ({"to": ADA}, r"to is Address, not several: write \(to,\) or \[to\]"),
+            ({"to": [ADA], "cc": "bob@example.net"}, "cc is str, not several"),
+            ({"bcc": None}, "bcc is NoneType, not several"),
+            ({"to": ["ada@example.net"]}, "to holds 'ada@example.net': write Address.parse"),
+            ({"bcc": [EVE, None]}, "bcc holds None: write Address.parse"),
+        ],
+    )
+    def test_who_is_no_address_is_refused(self, named: Any, says: str) -> None:
+        with pytest.raises(MailError, match=says):
+            a_mail().fan_out(**named)
+
     @given(*[st.lists(st.sampled_from([ADA, BOB, EVE, Address("ADA@EXAMPLE.NET")]), max_size=4)] * 3)
     def test_everybody_gets_exactly_one(self, to: list[Address], cc: list[Address], bcc: list[Address]) -> None:
-        if not (to or cc or bcc):
+        if not (to or (bcc and not cc)):
             return
         mails = a_mail().fan_out(to=to, cc=cc, bcc=bcc)
         assert sorted(mail.to.key for mail in mails) == sorted({person.key for person in (*to, *cc, *bcc)})
         assert all(evolve(mail, to=ADA) == evolve(mails[0], to=ADA) for mail in mails)
+        assert all(mail.shown_to for mail in mails)

@@ -207,6 +207,8 @@ def decoded(content: bytes, name: str) -> str:
 @example(subject="=?utf-8?q?not_ours?=")
 @example(subject="🎉" * 50)
 @example(subject="  two  spaces  ")
+@example(subject="a" + " " * 1200 + "b")
+@example(subject=" " * 1200)
 @example(subject="")
 def test_any_subject_comes_back(subject: str) -> None:
     content = written(evolve(MAIL, subject=subject))
@@ -271,5 +273,32 @@ def test_any_file_comes_back(name: str, content: bytes) -> None:
 )
 def test_a_long_header_is_folded_and_comes_back(words: list[str]) -> None:
     value = " ".join(words)
-    content = written(evolve(MAIL, headers=(("X-Long", value),)))
+    content = written(evolve(MAIL, headers=(("X-Long", value), ("X-SMTPAPI", value))))
     assert decoded(content, "X-Long") == value
+    assert unfolded(content, "X-SMTPAPI") == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("List-Unsubscribe", "<https://u.example/x?id=?1>"),
+        ("List-Unsubscribe", "<https://u.example/=?utf-8?q?x?=>, <mailto:leave@u.example>"),
+        ("References", "<=?utf-8?q?x?=@u.example>"),
+        ("X-SMTPAPI", '{"category": "a=?b"}'),
+        ("X-Campaign", "a=?b"),
+    ],
+)
+def test_what_a_program_reads_is_never_encoded(name: str, value: str) -> None:
+    assert f"\r\n{name}: {value}\r\n".encode() in written(evolve(MAIL, headers=((name, value),)))
+
+
+@pytest.mark.parametrize("subject", ["Is a=?b", "=?", "?=", "=?utf-8?x?y?="])
+def test_what_no_program_takes_for_an_encoded_word_is_written_as_it_is(subject: str) -> None:
+    assert f"\r\nSubject: {subject}\r\n".encode() in written(evolve(MAIL, subject=subject))
+
+
+@pytest.mark.parametrize("subject", ["=?utf-8?q?x?=", "see =?x?B?YQ==?= there", "=??Q??=", "=?utf-8*en?q?a b"])
+def test_what_some_program_might_take_for_one_is_encoded(subject: str) -> None:
+    content = written(evolve(MAIL, subject=subject))
+    assert subject.encode() not in content
+    assert decoded(content, "Subject") == subject

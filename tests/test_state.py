@@ -241,10 +241,60 @@ def test_the_strongest_reason_is_told_whenever_it_came() -> None:
 
 @pytest.mark.parametrize("event", [HARD, Unsubscribed(about(2)), refused("5.1.1 no", hours=2)])
 def test_only_a_later_resubscription_lifts(event: Event) -> None:
-    assert why_not_to_write([event, Resubscribed(about(3))]) is None
-    assert why_not_to_write([Resubscribed(about(1)), event]) is not None
-    assert why_not_to_write([Resubscribed(about(2, "on")), event]) is not None
-    assert why_not_to_write([event, Resubscribed(about(3)), evolve(event, about=about(4))]) is not None
+    source = event.about.source
+    on = [Resubscribed(about(hours, "on", source)) for hours in (1, 2, 3)]
+
+    assert why_not_to_write([event, on[2]]) is None
+    assert why_not_to_write([on[0], event]) is not None
+    assert why_not_to_write([on[1], event]) is not None
+    assert why_not_to_write([event, on[2], evolve(event, about=about(4, source=source))]) is not None
+
+
+@pytest.mark.parametrize("event", [HARD, Unsubscribed(about(2)), Unsubscribed(about(2), scope="7")])
+def test_a_resubscription_that_another_source_tells_lifts_nothing(event: Event) -> None:
+    scope = event.scope if isinstance(event, Unsubscribed) else ""
+    on = Resubscribed(about(3, source="sendgrid"), scope=scope)
+
+    assert why_not_to_write([event, on]) == event
+    assert why_not_to_write([event, evolve(on, about=about(3))]) is None
+
+
+@pytest.mark.parametrize(
+    ("off", "on", "lifted"),
+    [("", "", True), ("7", "7", True), ("7", "8", False), ("7", "", False), ("", "7", False)],
+)
+def test_a_resubscription_lifts_its_own_scope_alone(off: str, on: str, lifted: bool) -> None:
+    left, back = Unsubscribed(about(1), scope=off), Resubscribed(about(2), scope=on)
+
+    assert (why_not_to_write([left, back]) is None) is lifted
+    assert (delivery_state([left, back]).unsubscribed is None) is lifted
+
+
+def test_a_resubscription_to_a_group_lifts_no_bounce_and_no_other_unsubscription() -> None:
+    everything, group = Unsubscribed(about(2.5)), Unsubscribed(about(3), scope="10")
+    back = Resubscribed(about(4), scope="10")
+
+    assert why_not_to_write([HARD, back]) == HARD
+    assert why_not_to_write([HARD, everything, group, back]) == everything
+    assert why_not_to_write([HARD, group, back]) == HARD
+
+
+def test_a_bounce_mail_about_no_mail_of_ours_forbids_nothing() -> None:
+    """Whoever knows where bounces go could otherwise forbid writing to anybody."""
+    forged = Bounced(evolve(about(2, source="bounce-mail"), delivery_id=None), BounceKind.HARD, "", "5.1.1")
+    made_up = evolve(forged, about=evolve(forged.about, delivery_id=DeliveryId("d9")))
+    theirs = evolve(ACCEPTED, about=evolve(ACCEPTED.about, delivery_id=None))
+
+    assert why_not_to_write([ACCEPTED, forged]) is None
+    assert why_not_to_write([ACCEPTED, made_up, evolve(made_up, about=evolve(made_up.about, key="again"))]) is None
+    assert why_not_to_write([theirs, forged]) is None
+
+
+@pytest.mark.parametrize("known", [ACCEPTED, Uncertain(about(0, source="smtp"), "broke"), DELIVERED])
+def test_a_bounce_mail_about_a_mail_that_the_person_was_sent_forbids(known: Event) -> None:
+    bounced = evolve(HARD, about=about(2, source="bounce-mail"))
+
+    assert why_not_to_write([bounced, known]) == bounced
 
 
 def test_nothing_lifts_a_complaint() -> None:
@@ -257,12 +307,14 @@ ABOUTS = st.builds(
     about,
     st.integers(0, 3),
     st.sampled_from(["a", "b", "c", "d", "e", "f"]),
-    st.sampled_from(["smtp", "postmark"]),
+    st.sampled_from(["smtp", "postmark", "bounce-mail"]),
     st.sampled_from([None, {"x": 1}, {"x": 2}]),
 )
 EVENTS = (
     st.builds(lambda make, a: make(a), st.sampled_from(list(MAKERS.values())), ABOUTS)
     | st.builds(Bounced, ABOUTS, st.sampled_from(BounceKind))
+    | st.builds(Unsubscribed, ABOUTS, scope=st.sampled_from(["", "7"]))
+    | st.builds(Resubscribed, ABOUTS, scope=st.sampled_from(["", "7"]))
     | st.builds(Opened, ABOUTS, prefetched=st.booleans())
     | st.builds(lambda a, machine: Clicked(a, "u", machine=machine), ABOUTS, st.booleans())
 )

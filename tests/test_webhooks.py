@@ -23,10 +23,9 @@ from custom_smtp.providers.postmark import Postmark
 from custom_smtp.testing import FrozenClock
 from custom_smtp.testing.contracts import feedback_contract
 from custom_smtp.testing.webhooks import postmark_request
-from custom_smtp.web import Request
+from custom_smtp.web import BODY_LIMIT, Request
 from custom_smtp.webhooks import (
     BATCH_LIMIT,
-    BODY_LIMIT,
     DEPTH_LIMIT,
     UNKNOWN_TIME,
     FeedbackEndpoint,
@@ -271,10 +270,11 @@ def test_an_enhanced_status_is_found_in_a_reply(text: str, status: str) -> None:
 
 
 def test_a_made_key_tells_reports_apart() -> None:
-    told = {"source": "s", "kind": "k", "message": "m", "recipient": "r", "time": "t", "url": "u"}
+    names = ("source", "kind", "message", "recipient", "time", "url", "scope", "reader")
+    told = {name: name[0] for name in names}
     keys = {synthetic_key(**{**told, name: "other"}) for name in told}
 
-    assert len(keys | {synthetic_key(**told)}) == 7
+    assert len(keys | {synthetic_key(**told)}) == len(names) + 1
     assert synthetic_key(**told) == synthetic_key(**told)
     assert synthetic_key(**{**told, "source": "sk", "kind": ""}) != synthetic_key(
         **{**told, "source": "s", "kind": "k"}
@@ -332,6 +332,21 @@ def test_one_odd_report_is_kept_and_no_other_is_lost(error: Exception, caplog: p
     )
     assert type(error).__name__ in caplog.text
     assert "bob@example.net" not in caplog.text
+
+
+@pytest.mark.parametrize("where", ["to", "id", "why"])
+@pytest.mark.parametrize("value", [{"a": 1}, [1], 5, True, None])
+def test_what_is_no_text_never_stands_where_an_event_has_text(where: str, value: object) -> None:
+    def read(report: dict[str, Any]) -> Event:
+        about = About(delivery_id=None, recipient=report["to"], at=NOON, source="p", key=report["id"], raw=report)
+        return Delivered(about, report["why"])
+
+    good = {"to": "ada@example.net", "id": "1", "why": "ok"}
+    reports: list[dict[str, Any]] = [good, {**good, "id": "2", where: value}]
+    events = events_of(reports, read, source="p", kind="what", person=("to",), came=NOON)
+
+    assert [type(event) for event in events] == [Delivered, Unrecognised]
+    assert isinstance(events[1].about.recipient, str)
 
 
 def test_an_error_that_is_no_odd_report_is_not_hidden() -> None:
@@ -580,6 +595,22 @@ class Silent(PigeonPost):
         return ()
 
 
+class TakesAnything(PigeonPost):
+    """Takes whatever stands in a field for text."""
+
+    def read(self, request: Request, /) -> Sequence[Event]:
+        events = super().read(request)
+        people = [report.get("to", "") for report in json_body(request)]
+        return [evolve(e, about=evolve(e.about, recipient=who)) for e, who in zip(events, people, strict=True)]
+
+
+class TripsOver(PigeonPost):
+    """Lets one odd field stop it."""
+
+    def read(self, request: Request, /) -> Sequence[Event]:
+        return [event for event in super().read(request) if not (event.about.raw or {}).get("to", "").isspace()]
+
+
 class Marks(PigeonPost):
     """Marks by a rule of one's own."""
 
@@ -611,6 +642,8 @@ class Marks(PigeonPost):
         (Counts(b"key"), "different keys"),
         (AnotherSource(b"key"), "source"),
         (Silent(b"key"), "no event"),
+        (TakesAnything(b"key"), r"as 'to' becomes the text {'a': 1} of an event"),
+        (TripsOver(b"key"), "as 'to' is AttributeError, and loses its batch"),
         (Marks(b"key", "drops"), "loses or moves"),
         (Marks(b"key", "forgets"), "does not write"),
         (Marks(b"key", "doubles"), "doubles"),

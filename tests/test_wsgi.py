@@ -13,6 +13,7 @@ from attrs import define, field
 from custom_smtp import MemoryJournal, Tokens, TrackingEndpoint
 from custom_smtp.edge.doors import client_address
 from custom_smtp.edge.wsgi import wsgi
+from custom_smtp.egress import EgressEndpoint, EgressPlan
 from custom_smtp.errors import ArchiveError, ConfigurationError
 from custom_smtp.events import About, Complained, Event
 from custom_smtp.identifiers import DeliveryId
@@ -85,7 +86,7 @@ def ask(
         told.append((status, headers))
         return lambda _piece: None
 
-    application = wsgi(endpoint, journal or MemoryJournal(), clock=CLOCK, **dict(door))
+    application = wsgi(endpoint, journal or MemoryJournal(), **dict[str, Any](clock=CLOCK) | dict(door))
     answer = validator(application)(asked, start_response)
     content = b"".join(answer)
     answer.close()  # type: ignore[attr-defined]  # the validator's answer has it, and asks for it
@@ -106,6 +107,13 @@ def test_head_has_the_length_and_no_body() -> None:
     assert got[1] == asked[1]
     assert asked[2] == b""
     assert got[1]["content-length"] == str(len(got[2]))
+
+
+def test_head_of_any_endpoint_tells_the_length_of_get() -> None:
+    endpoint = EgressEndpoint(plan=EgressPlan())
+    got, asked = (ask(endpoint, method=method, PATH_INFO="/info/egress") for method in ("GET", "HEAD"))
+    assert (asked[0], asked[1], asked[2]) == (200, got[1], b"")
+    assert int(asked[1]["content-length"]) == len(got[2]) > 0
 
 
 def test_head_has_no_body_whatever_the_endpoint_says() -> None:
@@ -254,6 +262,23 @@ def test_an_endpoint_that_breaks_is_a_500_and_says_nothing(caplog: pytest.LogCap
     assert "the secret of the house" in caplog.text
 
 
+def test_a_request_that_cannot_be_made_is_a_500_and_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    door = {"clock": lambda: CLOCK.now.replace(tzinfo=None)}
+    status, _, body = ask(Hears(), door=door)
+    assert (status, body) == (500, b"Internal Server Error.\n")
+    assert "with no time zone" in caplog.text
+
+
+def test_a_body_that_breaks_is_a_500_and_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    class Torn(BytesIO):
+        def read(self, _size: int | None = -1, /) -> bytes:
+            raise ZeroDivisionError("the secret of the house")
+
+    status, _, body = ask(Hears(), method="POST", CONTENT_LENGTH="9", **coming(Torn()))
+    assert (status, body) == (500, b"Internal Server Error.\n")
+    assert "the secret of the house" in caplog.text
+
+
 def test_what_happened_is_recorded_before_the_answer_begins() -> None:
     order: list[str] = []
 
@@ -277,7 +302,8 @@ def test_what_happened_is_recorded_before_the_answer_begins() -> None:
         (Response(204), 204, None),
         (Response(304, (), b"never sent"), 304, None),
         (Response(299, (("content-type", "text/plain"),), b"odd"), 299, "3"),
-        (Response(200, (("content-type", "text/plain"), ("content-length", "3")), b"own"), 200, "3"),
+        (Response(200, (("content-type", "text/plain"), ("content-length", "1")), b"own"), 200, "3"),
+        (Response(204, (("content-length", "0"),)), 204, None),
     ],
 )
 def test_every_response_has_the_length_that_http_wants(response: Response, status: int, length: str | None) -> None:

@@ -17,9 +17,11 @@ _DOT_ATOM = re.compile(
 )
 _QUOTED = re.compile(r'"(?:[^"\\@]|\\[^@])+"')
 # A name, in quotes or free of what has a meaning in an address list, and an address in angle brackets.
+_PLAIN = r'[^"<>@,;:\\]*'
 _NAMED = re.compile(
-    r'(?:"(?P<quoted>(?:[^"\\]|\\.)*)" *|(?P<plain>[^"<>@,;:\\]*))<(?P<email>"(?:[^"\\]|\\.)+"@[^<>"]*|[^<>"]*)>'
+    rf'(?:"(?P<quoted>(?:[^"\\]|\\.)*)" *|(?P<plain>{_PLAIN}))<(?P<email>"(?:[^"\\]|\\.)+"@[^<>"]*|[^<>"]*)>'
 )
+_PLAIN_NAME = re.compile(rf"(?!\s){_PLAIN}(?<!\s)")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _ADDRESS_OCTETS = 254  # RFC 5321 section 4.5.3.1.3, less the angle brackets
 _LOCAL_OCTETS = 64  # section 4.5.3.1.1
@@ -85,6 +87,8 @@ class Address:
     def parse(cls, text: str, *, smtputf8: bool = False) -> "Address":
         """Read one address as people write it: ``Ada <ada@example.net>`` or ``ada@example.net``.
 
+        What ``str`` makes of an address is read back equal.
+
         Raises:
             MailError: there is not exactly one address in it, or its name must be quoted.
         """
@@ -98,8 +102,8 @@ class Address:
                 f"{shown(text)} is not one name and one address: give each person a mail of their own, "
                 "and quote a name with punctuation, as in '\"Doe, Ada\" <ada@example.net>'"
             )
-        name = found["plain"] if found["quoted"] is None else re.sub(r"\\(.)", r"\1", found["quoted"])
-        return cls(found["email"], name.strip(), smtputf8=smtputf8)
+        name = found["plain"].strip() if found["quoted"] is None else re.sub(r"\\(.)", r"\1", found["quoted"])
+        return cls(found["email"], name, smtputf8=smtputf8)
 
     @property
     def local(self) -> str:
@@ -123,7 +127,14 @@ class Address:
         return recipient_key(self.email)
 
     def __str__(self) -> str:
-        return f"{self.name} <{self.email}>" if self.name else self.email
+        if not self.name:
+            return self.email
+        return f"{self.name if _PLAIN_NAME.fullmatch(self.name) else quoted(self.name)} <{self.email}>"
+
+
+def quoted(text: str) -> str:
+    """Text in double quotes, so that no sign in it has a meaning (RFC 5322 section 3.2.4)."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def recipient_key(email: str) -> str:

@@ -1,8 +1,12 @@
 """Bounce mail read into events: delivery status notifications (RFC 3464, and RFC 6533 for addresses beyond ASCII).
 
 Any bytes are taken. What is no such report gives nothing, and nothing here raises or takes long: every part is looked
-for where it must stand, within bounds. The standard library's parser is not used, since its reading of header
-parameters takes time in the square of a hostile header's length; and since a report's own few fields are all we need.
+for where it must stand, within bounds, and what its events hold in all grows with the mail alone, never with the
+product of its parts. The standard library's parser is not used, since its reading of header parameters takes time in
+the square of a hostile header's length; and since a report's own few fields are all we need.
+
+Nothing proves a bounce mail: whoever knows the address that bounces go to can send one. So `custom_smtp.state` lets it
+forbid writing to somebody only where it knows the id of a mail that they were sent.
 """
 
 import base64
@@ -13,6 +17,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import islice
 
 from attrs import frozen
 
@@ -28,10 +33,19 @@ BYTES_LIMIT = 1024 * 1024
 """How much of a mail is looked at: a report comes before the mail it returns."""
 
 HEADER_LIMIT = 64 * 1024
-"""How much of it may be headers, and of each part's."""
+"""How much of it may be headers, and of each part's, and of each block of fields in a report."""
+
+FIELDS_LIMIT = 1_000
+"""How many fields a header or a block may have."""
 
 PARTS_LIMIT = 20
 RECIPIENTS_LIMIT = 1_000
+
+MESSAGE_FIELDS = ("original-envelope-id", "reporting-mta", "dsn-gateway", "received-from-mta", "arrival-date")
+"""The fields about the message (RFC 3464 section 2.2): each recipient's event holds them too, and no others."""
+
+VALUE_LIMIT = 300
+"""How much of each of these is read."""
 
 KIND_OF_STATUS: dict[str, BounceKind] = {
     "1.7": BounceKind.BLOCK,  # bad sender's mailbox address syntax
@@ -78,7 +92,7 @@ def read(content: bytes, *, clock: Clock = utc_now) -> tuple[Event, ...]:
     """The events that a bounce mail tells: one for each recipient that it reports on.
 
     A mail that is no delivery status notification gives nothing. The delivery is found by the envelope id that our
-    transport gave (RFC 3461 section 4.4), or by the returned mail's Message-ID.
+    transport gave (RFC 3461 section 4.4), or by the returned mail's Message-ID; it is as little proven as the rest.
 
     Args:
         content: the mail, as it came: any line ends, any bytes.
@@ -87,7 +101,7 @@ def read(content: bytes, *, clock: Clock = utc_now) -> tuple[Event, ...]:
     report = _report_in(content[:BYTES_LIMIT])
     if report is None:
         return ()
-    said = clock() if (told := _date(report.mail.get("date", ""))) is None else told
+    said = clock() if report.said is None else report.said
     events = (_event(report, recipient, said) for recipient in report.recipients)
     return tuple(event for event in events if event is not None)
 
@@ -100,10 +114,12 @@ Fields = dict[str, str]
 
 @frozen
 class _Report:
-    mail: Fields
+    delivery_id: DeliveryId | None
+    said: datetime | None
     message: Fields
     recipients: list[Fields]
-    returned: Fields
+    key: str
+    """The same for one report however often it is read, wherever it was fetched from."""
 
 
 _LOOKS = re.compile(rb"delivery-status", re.IGNORECASE)
@@ -131,7 +147,13 @@ def _report_in(content: bytes) -> _Report | None:
         return None
     message, recipients = _blocks(status)
     returned = next((text for kind, text in parts if kind in _RETURNED_TYPES), b"")
-    return _Report(mail, message, recipients, _fields(_split(returned.replace(b"\r\n", b"\n"))[0]))
+    return _Report(
+        delivery_id=_delivery_id(message, _fields(_split(returned.replace(b"\r\n", b"\n"))[0])),
+        said=_date(mail.get("date", "")),
+        message=message,
+        recipients=recipients,
+        key=_digest([mail.get("message-id"), mail.get("date"), sorted(message.items())]),
+    )
 
 
 def _is_another_report(content_type: str) -> bool:
@@ -140,17 +162,17 @@ def _is_another_report(content_type: str) -> bool:
 
 
 def _split(content: bytes) -> tuple[bytes, bytes]:
-    """Headers and body (RFC 5322 section 2.1); the headers at most `HEADER_LIMIT` long."""
+    """Headers and body (RFC 5322 section 2.1)."""
     if content.startswith(b"\n"):
         return b"", content
     found = _BLANK_LINE.search(content)
-    head, body = (content, b"") if found is None else (content[: found.start()], content[found.end() :])
-    return head[:HEADER_LIMIT], body
+    return (content, b"") if found is None else (content[: found.start()], content[found.end() :])
 
 
 def _fields(head: bytes) -> Fields:
+    """The fields of a header or a block; of one that is too long the first ones."""
     fields: Fields = {}
-    for name, value in _unfolded(head):
+    for name, value in islice(_unfolded(head[:HEADER_LIMIT]), FIELDS_LIMIT):
         fields.setdefault(name, value)
     return fields
 
@@ -178,12 +200,13 @@ def _text(raw: bytes) -> str:
 
 
 def _parts(body: bytes, content_type: str) -> list[bytes]:
-    """What stands between the boundary's lines (RFC 2046 section 5.1.1); without the preamble."""
+    """What stands between the boundary's lines (RFC 2046 section 5.1.1); the preamble aside, `PARTS_LIMIT` of it."""
     found = _BOUNDARY.search(content_type)
     if found is None:
         return []
     boundary = re.escape((found[1] or found[2]).encode())
-    return re.split(rb"(?:\A|\n)--" + boundary + rb"(?:--)?[ \t]*(?=\n|\Z)", body, maxsplit=PARTS_LIMIT)[1:]
+    line = rb"(?:\A|\n)--" + boundary + rb"(?:--)?[ \t]*(?=\n|\Z)"
+    return re.split(line, body, maxsplit=PARTS_LIMIT + 1)[1 : PARTS_LIMIT + 1]
 
 
 def _part(part: bytes) -> tuple[str, bytes]:
@@ -210,12 +233,16 @@ def _decoded(body: bytes, encoding: str) -> bytes:
 def _blocks(status: bytes) -> tuple[Fields, list[Fields]]:
     """The fields about the message, and those about each recipient (RFC 3464 section 2.1)."""
     status = status.replace(b"\r\n", b"\n")  # once more: encoded parts keep line ends of their own
-    blocks = [_fields(block) for block in _BLANK_LINE.split(status, maxsplit=RECIPIENTS_LIMIT)[: RECIPIENTS_LIMIT + 1]]
-    recipients = [block for block in blocks if "final-recipient" in block or "original-recipient" in block]
     message: Fields = {}
-    for block in blocks:
-        if block not in recipients:
-            message = {**block, **message}
+    recipients: list[Fields] = []
+    for block in _BLANK_LINE.split(status, maxsplit=RECIPIENTS_LIMIT + 1)[: RECIPIENTS_LIMIT + 1]:
+        fields = _fields(block)
+        if "final-recipient" in fields or "original-recipient" in fields:
+            recipients.append(fields)
+            continue
+        for name in MESSAGE_FIELDS:
+            if name in fields:
+                message.setdefault(name, fields[name][:VALUE_LIMIT])
     return message, recipients
 
 
@@ -240,8 +267,7 @@ _CODE_POINT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 _COMMENT = re.compile(r"\([^()]*\)")
 
 
-def _event(report: _Report, recipient: Fields, said: datetime) -> Event | None:
-    fields = {**report.message, **recipient}
+def _event(report: _Report, fields: Fields, said: datetime) -> Event | None:
     reason = _typed(fields.get("diagnostic-code", ""))[1]
     status = _status(fields.get("status", ""), reason)
     action = _ACTION.match(fields.get("action", ""))
@@ -250,19 +276,19 @@ def _event(report: _Report, recipient: Fields, said: datetime) -> Event | None:
         return None
     tried = _date(fields.get("last-attempt-date", ""))
     about = About(
-        delivery_id=_delivery_id(report),
+        delivery_id=report.delivery_id,
         recipient=_address(fields),
         at=said if tried is None else tried,
         source=SOURCE,
-        key=_key(report, fields),
-        raw=fields,
+        key=_digest([report.key, sorted(fields.items())]),
+        raw={**report.message, **fields},
     )
     return meaning(about, reason, status)
 
 
-def _delivery_id(report: _Report) -> DeliveryId | None:
-    envelope_id = _XTEXT.sub(lambda found: chr(int(found[1], 16)), report.message.get("original-envelope-id", ""))
-    return delivery_id_in(envelope_id) or delivery_id_in_message_id(report.returned.get("message-id"))
+def _delivery_id(message: Fields, returned: Fields) -> DeliveryId | None:
+    envelope_id = _XTEXT.sub(lambda found: chr(int(found[1], 16)), message.get("original-envelope-id", ""))
+    return delivery_id_in(envelope_id) or delivery_id_in_message_id(returned.get("message-id"))
 
 
 def _address(fields: Fields) -> str:
@@ -312,7 +338,5 @@ def _date(told: str) -> datetime | None:
         return None
 
 
-def _key(report: _Report, fields: Fields) -> str:
-    """The same for one report however often it is read, wherever it was fetched from."""
-    told = [report.mail.get("message-id", ""), report.mail.get("date", ""), sorted(fields.items())]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
+def _digest(parts: list[object]) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

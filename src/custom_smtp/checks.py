@@ -16,7 +16,8 @@ T = TypeVar("T")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """Every control character, and the line breaks of Unicode: none may stand in a command argument, a header or a URL."""
 
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+SURROGATE = re.compile(r"[\ud800-\udfff]")
+"""Half of a surrogate pair, which no encoding can carry."""
 
 
 class CustomSmtpError(Exception):
@@ -52,7 +53,7 @@ def writable(text: str, what: str, *, one_line: bool) -> None:
         )
     if "\x00" in text:
         raise MailError(f"{what} holds a NUL at {text.index(chr(0))}: take it out")
-    if found := _SURROGATE.search(text):
+    if found := SURROGATE.search(text):
         raise MailError(
             f"{what} holds half of a surrogate pair at {found.start()}: decode its source with errors='replace'"
         )

@@ -13,9 +13,15 @@ _NAME = re.compile(r"(?!.{254})[A-Za-z0-9_*-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
 KINDS: tuple[RecordKind, ...] = ("A", "AAAA", "CNAME", "MX", "TXT", "TLSA")
 
 
-def _a_kind(_instance: object, _attribute: "Attribute[Any]", kind: str) -> None:
+def known_kind(kind: RecordKind) -> RecordKind:
+    """The kind, if it is one.
+
+    Raises:
+        ConfigurationError: it is not among `KINDS`.
+    """
     if kind not in KINDS:
         raise ConfigurationError(f"{kind!r} is not a kind of record known here: use one of {', '.join(KINDS)}")
+    return kind
 
 
 def _a_name(_instance: object, _attribute: "Attribute[Any]", name: str) -> None:
@@ -42,7 +48,7 @@ class Record:
         ConfigurationError: such a record cannot be published.
     """
 
-    kind: RecordKind = field(validator=_a_kind)
+    kind: RecordKind = field(converter=known_kind)
     name: str = field(validator=_a_name)
     value: str = field(validator=_a_value)
     purpose: str = ""

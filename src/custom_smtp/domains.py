@@ -9,6 +9,7 @@ import base64
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from attrs import Attribute, field, frozen
@@ -94,6 +95,13 @@ def _host(name: str) -> str:
     return host
 
 
+def _spf_domain(name: str) -> str:
+    domain = dns_name(name)
+    if not _is_domain(domain):
+        raise ConfigurationError(f"{name!r} is no domain that SPF can name: write one such as '_spf.shop.example'")
+    return domain
+
+
 def _mail_exchange(text: str) -> str:
     exchange = _exchange(text) if isinstance(text, str) else None
     if exchange is None:
@@ -153,7 +161,7 @@ class SendingDomain:
     link_host: str = field(converter=_host)
     link_target: str = field(converter=_host)
     mail_exchange: str = field(converter=_mail_exchange)
-    spf_include: str = field(converter=dns_name)
+    spf_include: str = field(converter=_spf_domain)
     dkim_selector: str = field(converter=dns_name)
     dkim_record: str = field(validator=_a_dkim_record)
     dmarc: str = field(default="", validator=_a_dmarc_record)
@@ -294,9 +302,6 @@ def _judge_alias(target: str, values: Sequence[str]) -> _Verdict:
 
 # --- SPF ------------------------------------------------------------------------------------------------------------
 
-_TERM = re.compile(r"([+?~-]?)([a-z][a-z0-9_.-]*)(?:([:=/])(.*))?", re.IGNORECASE)
-_MECHANISMS = ("all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists")
-_LOOKING_UP = ("include", "a", "mx", "ptr", "exists", "redirect")
 _MOST_LOOKUPS = 10  # RFC 7208 section 4.6.4
 
 
@@ -310,28 +315,135 @@ def _judge_spf(wanted: str, values: Sequence[str]) -> _Verdict:
     return _judge_terms(wanted, texts[0].split(" ")[1:])
 
 
-def _judge_terms(wanted: str, terms: Sequence[str]) -> _Verdict:
-    included, lookups = False, 0
-    for term in filter(None, terms):
-        found = _TERM.fullmatch(term)
-        qualifier, name, sign, argument = found.groups(default="") if found else ("", "", "", "")
-        name = name.lower()
-        if name not in _MECHANISMS and sign != "=":
-            return Finding.WRONG, f"correct {term!r}: SPF knows no such word, so the whole record counts as none"
-        lookups += name in _LOOKING_UP
-        included |= name == "include" and qualifier in ("", "+") and sign == ":" and _bare(argument) == wanted
-        if name == "all":
-            if qualifier in ("", "+"):
-                return Finding.WRONG, f"write -all in place of {term}, which lets anybody send in your name"
-            break  # section 5.1: what stands behind it is never looked at
-    if not included:
+def _judge_terms(wanted: str, texts: Sequence[str]) -> _Verdict:
+    terms = []
+    for text in filter(None, texts):
+        term = _term(text)
+        if term is None:
+            return Finding.WRONG, f"correct {shown(text)}, which SPF cannot read: the whole record counts as none"
+        terms.append(term)
+    names = [term.name for term in terms]
+    for name in _ONCE:
+        if names.count(name) > 1:
+            return Finding.WRONG, f"leave one {name} in it: two make the whole record count as none"
+    last = names.index("all") if "all" in names else len(terms)
+    if last < len(terms) and terms[last].lets_pass:
+        return Finding.WRONG, f"write -all in place of {terms[last].text}, which lets anybody send in your name"
+    if not any(term.includes(wanted) for term in terms[:last]):
         return (
             Finding.WRONG,
             f"put include:{wanted} into the record that stands there, before its all; add no second one",
         )
-    if lookups > _MOST_LOOKUPS:
+    if (lookups := _lookups(names, last)) > _MOST_LOOKUPS:
         return Finding.WRONG, f"take out some: {lookups} terms ask the DNS, and over {_MOST_LOOKUPS} count as none"
     return _FINE
+
+
+_ONCE = ("redirect=", "exp=")  # RFC 7208 section 6
+_LOOKING_UP = ("include", "a", "mx", "ptr", "exists")
+
+
+def _lookups(names: Sequence[str], last: int) -> int:
+    # What stands behind an all is never looked at (section 5.1), nor is redirect anywhere beside one (section 6.1).
+    return sum(name in _LOOKING_UP for name in names[:last]) + ("redirect=" in names and last == len(names))
+
+
+@frozen
+class _Term:
+    """A term that receivers can read: a mechanism, or a modifier, whose name here ends with ``=``."""
+
+    text: str
+    qualifier: str
+    name: str
+    argument: str
+
+    @property
+    def lets_pass(self) -> bool:
+        return self.qualifier in ("", "+")
+
+    def includes(self, domain: str) -> bool:
+        return self.name == "include" and self.lets_pass and _bare(self.argument.removeprefix(":")) == domain
+
+
+_TERM = re.compile(r"(?P<qualifier>[+?~-]?)(?P<name>[a-z][a-z0-9_.-]*+=?)(?P<argument>.*)", re.IGNORECASE | re.DOTALL)
+
+
+def _term(text: str) -> _Term | None:
+    """A term by the grammar of RFC 7208 section 12; None where one error makes the whole record count as none."""
+    found = _TERM.fullmatch(text)
+    if found is None:
+        return None
+    term = _Term(text, found["qualifier"], found["name"].lower(), found["argument"])
+    if term.name.endswith("="):
+        right = not term.qualifier and _MODIFIERS.get(term.name, _is_macro_string)(term.argument)
+    else:
+        right = term.name in _MECHANISMS and _MECHANISMS[term.name](term.argument)
+    return term if right else None
+
+
+_MACRO = re.compile(r"%(?:\{[slodiphv](?:0*+[1-9][0-9]*+)?r?[-.+,/_=]*+\}|[%_-])", re.IGNORECASE)
+_VISIBLE = re.compile(r"[!-~]*")
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", re.IGNORECASE)
+
+
+def _is_macro_string(text: str) -> bool:
+    return bool(_VISIBLE.fullmatch(text)) and "%" not in _MACRO.sub("", text)
+
+
+def _is_domain(text: str) -> bool:
+    """Whether it is a domain-spec (section 7.1): two labels or more, the last no number; or it ends with a macro."""
+    if not _is_macro_string(text):
+        return False
+    plain = _MACRO.sub("%", text)
+    *front, last = labels = plain.removesuffix(".").split(".")
+    if not all(0 < len(label) <= 63 for label in labels):
+        return False
+    return plain.endswith("%") or (bool(front) and bool(_LABEL.fullmatch(last)) and not last.isdigit())
+
+
+_NETWORK_SIZES = re.compile(r"(.*?)(?:/(0|[1-9][0-9]?))?(?://(0|[1-9][0-9]{0,2}))?", re.DOTALL)
+
+
+def _names(argument: str) -> bool:
+    return argument.startswith(":") and _is_domain(argument[1:])
+
+
+def _may_name(argument: str) -> bool:
+    return not argument or _names(argument)
+
+
+def _may_name_with_sizes(argument: str) -> bool:
+    found = _NETWORK_SIZES.fullmatch(argument)
+    return found is not None and int(found[2] or 0) <= 32 and int(found[3] or 0) <= 128 and _may_name(found[1])
+
+
+def _is_network(argument: str, kind: type[IPv4Address] | type[IPv6Address], bits: int) -> bool:
+    address, slash, size = argument.removeprefix(":").partition("/")
+    if not argument.startswith(":") or "%" in address or (slash and not _SIZE.fullmatch(size)):
+        return False
+    try:
+        kind(address)
+    except ValueError:
+        return False
+    return int(size or 0) <= bits
+
+
+_SIZE = re.compile(r"0|[1-9][0-9]{0,2}")
+
+_MECHANISMS: dict[str, Callable[[str], bool]] = {
+    "all": lambda argument: not argument,
+    "include": _names,
+    "a": _may_name_with_sizes,
+    "mx": _may_name_with_sizes,
+    "ptr": _may_name,
+    "ip4": lambda argument: _is_network(argument, IPv4Address, 32),
+    "ip6": lambda argument: _is_network(argument, IPv6Address, 128),
+    "exists": _names,
+}
+"""What may stand behind each mechanism's name (RFC 7208 section 5)."""
+
+_MODIFIERS: dict[str, Callable[[str], bool]] = {"redirect=": _is_domain, "exp=": _is_domain}
+"""What may stand behind a modifier's ``=``; any other is passed over, if it is one at all (section 6)."""
 
 
 # --- DKIM and DMARC: tag lists (RFC 6376 section 3.2) -----------------------------------------------------------------

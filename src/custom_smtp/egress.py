@@ -215,8 +215,7 @@ class EgressEndpoint:
 
     def answer(self, request: Request, /) -> Answer:
         """Answer with JSON: the document, or why there is none."""
-        response = self._response(request)
-        return Answer(evolve(response, body=b"") if request.method == "HEAD" else response)
+        return Answer(self._response(request))
 
     def _response(self, request: Request) -> Response:
         documents = {"/info/ip_addresses": self._addresses, "/info/egress": self._changes}

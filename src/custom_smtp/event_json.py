@@ -1,4 +1,4 @@
-"""Events as JSON, for journals and queues: written with a version, and read back equal."""
+"""Events as JSON, for journals and queues: written with a version, and read back equal or not written at all."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -38,14 +38,28 @@ def write_event(event: Event) -> str:
     """One event as one line of JSON.
 
     Raises:
-        ArchiveError: its ``raw`` holds what JSON cannot.
+        ArchiveError: its ``raw``, or a field of it, holds what JSON cannot, or would read back as something else: a
+            time, a tuple, a name that is a number.
     """
-    fields = attrs.asdict(event, value_serializer=_plain)
-    told = {"v": VERSION, "event": type(event).__name__, **fields}
     try:
-        return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError) as error:
+        fields = attrs.asdict(event, value_serializer=_plain)
+        told = {"v": VERSION, "event": type(event).__name__, **fields}
+        text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+        same = _same(read_event(text), event)
+    except (TypeError, ValueError, RecursionError, ArchiveError) as error:
         raise ArchiveError(f"the event {event.about.key!r} cannot be written as JSON: {error}") from error
+    if not same:
+        raise ArchiveError(
+            f"the event {event.about.key!r} would not read back as it is: give it only what JSON has, which is text, "
+            "numbers, true, false, null, lists, and objects whose names are text"
+        )
+    return text
+
+
+def _same(kept: Event, event: Event) -> bool:
+    # The time stands apart: in the hour that a clock sets back, Python holds two equal times of two zones for unequal.
+    there = attrs.evolve(kept.about, at=event.about.at)
+    return kept.about.at.isoformat() == event.about.at.isoformat() and attrs.evolve(kept, about=there) == event
 
 
 def read_event(text: str) -> Event:

@@ -23,6 +23,11 @@ def _said(_instance: object, attribute: "Attribute[Any]", text: str) -> None:
         )
 
 
+def _a_scope(_instance: object, attribute: "Attribute[Any]", text: str) -> None:
+    if not isinstance(text, str):
+        raise ConfigurationError(f"{attribute.name} is {shown(text)}: name a group or a stream; leave it out for all")
+
+
 def _names(several: Iterable[str]) -> tuple[str, ...]:
     return tuple(several)
 
@@ -200,17 +205,36 @@ class Complained:
 
 @frozen
 class Unsubscribed:
-    """The person does not want such mail any more."""
+    """The person does not want such mail any more.
+
+    Attributes:
+        about: which mail and whom.
+        reason: in the words of whoever reported it.
+        scope: the provider's group or stream that it holds for; empty for all.
+
+    Raises:
+        ConfigurationError: the scope is no text.
+    """
 
     about: About
     reason: str = ""
+    scope: str = field(default="", kw_only=True, validator=_a_scope)
 
 
 @frozen
 class Resubscribed:
-    """The person, or somebody for them, lifted an earlier unsubscription or block."""
+    """The person, or somebody for them, lifted an earlier unsubscription or block.
+
+    Attributes:
+        about: whom.
+        scope: the provider's group or stream that it holds for, and for no other; empty for an address as a whole.
+
+    Raises:
+        ConfigurationError: the scope is no text.
+    """
 
     about: About
+    scope: str = field(default="", kw_only=True, validator=_a_scope)
 
 
 @frozen

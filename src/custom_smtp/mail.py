@@ -13,7 +13,7 @@ from .checks import MailError, each_a, one_line, several, shown, writable
 Headers = tuple[tuple[str, str], ...]
 
 _NAME = re.compile(r"[!-9;-~]{1,76}")  # RFC 5322 section 3.6.8, short enough to leave room on its line (2.1.1)
-_LONGEST_WORD = 900  # so that, folded at spaces, no line passes 998 octets (RFC 5322 section 2.1.1)
+_LONGEST_PIECE = 900  # so that, folded, no line passes 998 octets (RFC 5322 section 2.1.1)
 _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(?:; ?[A-Za-z0-9-]+=[A-Za-z0-9_.+-]+)*")
 _CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+(?:@[A-Za-z0-9.-]+)?")
 _ID_OCTETS = 250  # it stands in one line of a header, which has room for 998 (RFC 5322 section 2.1.1)
@@ -31,6 +31,33 @@ WRITTEN_BY_US = {
     "return-path": "Mail(bounces_to=...)",
 }
 """Headers that come from a field of the mail, with the field to use instead."""
+
+NO_FREE_TEXT = frozenset(
+    name
+    for names in (
+        "sender in-reply-to references received",  # RFC 5322 section 3.6
+        "dkim-signature authentication-results auto-submitted",  # RFC 6376, RFC 8601, RFC 3834
+        "disposition-notification-to return-receipt-to errors-to",  # RFC 8098, and older ways to name an address
+        "cfbl-address cfbl-feedback-id feedback-id",  # RFC 9477, and Gmail's Feedback Loop
+        "precedence priority importance x-priority",
+        "x-smtpapi x-msys-api x-mailgun-variables x-mc-metadata x-mc-mergevars x-mt-custom-variables",  # JSON
+        "x-ses-configuration-set x-ses-message-tags",
+    )
+    for name in names.split()
+)
+"""Headers that a program reads by a grammar of their own: addresses, ids, links, JSON. There an encoded word would be
+taken as it stands (RFC 2047 section 5), so they are written in ASCII alone, and never encoded."""
+
+NO_FREE_TEXT_BEGINS = ("list-", "resent-", "arc-")
+"""How the names of whole families of them begin (RFC 2369, RFC 2919, RFC 8058; RFC 5322 section 3.6.6; RFC 8617)."""
+
+FOLDS = re.compile(r"(?<=[^ ]) (?=[^ ])")
+"""Where a header may be folded: single spaces, so that unfolding gives the same text back (RFC 5322 section 2.2.3)."""
+
+
+def is_free_text(name: str) -> bool:
+    """Whether a header of this name is for people to read, so that encoded words may stand in it (RFC 2047)."""
+    return name.lower() not in NO_FREE_TEXT and not name.lower().startswith(NO_FREE_TEXT_BEGINS)
 
 
 class CampaignType(StrEnum):
@@ -108,9 +135,15 @@ def _can_be_written(_instance: object, _attribute: "Attribute[Any]", headers: He
         if name.lower().startswith("content-"):
             raise MailError(f"the header {name} is written from the mail's parts: use text, html and attachments")
         writable(value, f"the header {name}", one_line=True)
-        if value.isascii() and max(map(len, value.split(" "))) > _LONGEST_WORD:
+        if not (value.isascii() or is_free_text(name)):
             raise MailError(
-                f"the header {name} has a word of over {_LONGEST_WORD} octets: put a space where it may be folded"
+                f"the header {name} is {shown(value)}, and cannot be encoded (RFC 2047 section 5): write it in ASCII, "
+                "percent-encoded in links, with \\u escapes in JSON"
+            )
+        if value.isascii() and max(map(len, FOLDS.split(value))) > _LONGEST_PIECE:
+            raise MailError(
+                f"the header {name} has over {_LONGEST_PIECE} octets in one piece: put a single space where it may be "
+                "folded"
             )
 
 
@@ -188,16 +221,25 @@ class Mail:
     ) -> "tuple[Mail, ...]":
         """The same message to several people: one mail each, all showing the same To and Cc, and no Bcc.
 
-        Where neither ``to`` nor ``cc`` is given, the To header goes on showing what this mail shows. A person named
-        twice gets one mail.
+        Where ``bcc`` alone is given, To and Cc go on showing what this mail shows. A person named twice gets one mail.
 
         Raises:
-            MailError: nobody was named.
+            MailError: nobody was named, or somebody in ``cc`` and nobody in ``to``; or what is named is no address.
         """
-        to, cc, bcc = tuple(to), tuple(cc), tuple(bcc)
+        to, cc, bcc = _people("to", to), _people("cc", cc), _people("bcc", bcc)
+        if cc and not to:
+            raise MailError("cc without to leaves the To header nobody to show: name somebody in to, or write to bcc")
         people = {address.key: address for address in (*bcc, *cc, *to)}
         if not people:
             raise MailError("nobody to send to: name somebody in to, cc or bcc")
-        shown = (to, cc) if to or cc else (self.shown_to or (self.to,), self.shown_cc)
+        shown = (to, cc) if to else (self.shown_to or (self.to,), self.shown_cc)
         everybody = [people.pop(address.key) for address in (*to, *cc, *bcc) if address.key in people]
         return tuple(evolve(self, to=address, shown_to=shown[0], shown_cc=shown[1]) for address in everybody)
+
+
+def _people(role: str, named: Iterable[Address]) -> tuple[Address, ...]:
+    people = several(named, role)
+    for person in people:
+        if not isinstance(person, Address):
+            raise MailError(f"{role} holds {shown(person)}: write Address.parse('Ada <ada@example.net>')")
+    return people

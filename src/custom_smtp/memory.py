@@ -4,15 +4,14 @@ They keep nothing over a restart and look through everything on each question; `
 Each change is one step of one dict, whose keys are plain text, so that threads may share them without a lock.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from .addresses import recipient_key
 from .archive import Copy
 from .errors import ArchiveError
 from .events import Event
 from .identifiers import DeliveryId
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from .system import EPOCH
 
 
 class MemoryArchive:
@@ -77,9 +76,8 @@ class MemoryJournal:
 
 
 def _made(copy: Copy) -> timedelta:
-    return copy.at - _EPOCH
+    return copy.at - EPOCH
 
 
 def _happened(event: Event) -> timedelta:
-    # Two moments of one zone are compared by the wall clock, which goes back once a year; the distance from UTC is not.
-    return event.about.at - _EPOCH
+    return event.about.at - EPOCH

@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 from attrs import frozen
 
-from .addresses import Address
+from .addresses import Address, quoted
 from .identifiers import DeliveryId
-from .mail import Attachment, Mail
+from .mail import FOLDS, Attachment, Mail, is_free_text
 
 _LINE = 78  # RFC 5322 section 2.1.1
 _ENCODED_WORD = 75  # RFC 2047 section 2
@@ -25,7 +25,7 @@ _MOSTLY_ASCII = 6  # base64 grows text by a third; quoted-printable grows each b
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 _NOT_SEVEN_BIT = re.compile(rb"[^\t\r\n -~]|[ \t]\r\n|=_")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-_FOLD = re.compile(r"(?<=[^ ]) (?=[^ ])")
+_LOOKS_ENCODED = re.compile(r"=\?[^?]*\?[bBqQ]\?")  # where some program may see an encoded word begin
 _Q_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")  # RFC 2047 section 5 (3)
 _SHORT_NAME = 60
 _PIECE = re.compile(r"(?:%..|[^%]){1,20}")  # of a percent-encoded value, no octet cut in two
@@ -59,7 +59,7 @@ def _header_lines(mail: Mail, delivery_id: DeliveryId, at: datetime) -> Iterable
     yield f"Message-ID: {message_id(mail, delivery_id)}"
     yield "MIME-Version: 1.0"
     for name, value in mail.headers:
-        yield _unstructured(name, value)
+        yield _unstructured(name, value) if is_free_text(name) else _folded(f"{name}: {value}")
 
 
 # Headers
@@ -67,23 +67,21 @@ def _header_lines(mail: Mail, delivery_id: DeliveryId, at: datetime) -> Iterable
 
 def _unstructured(name: str, value: str) -> str:
     """A header of free text, folded where it has spaces, encoded where it must be."""
-    line = f"{name}: {value}"
-    plain = value.isascii() and "=?" not in value
-    if plain and len(line) <= _LINE:
-        return line
-    if plain and _foldable(value):
-        return _folded(line)
+    if _is_plain(value):
+        folded = _folded(f"{name}: {value}")
+        if max(map(len, folded.split("\r\n"))) <= _LINE_OCTETS:
+            return folded
     return f"{name}: " + _encoded_words(value, room=_LINE - len(name) - 2)
 
 
-def _foldable(value: str) -> bool:
-    return all(len(word) < _LINE_OCTETS - _LINE for word in value.split(" "))
+def _is_plain(text: str) -> bool:
+    return text.isascii() and not _LOOKS_ENCODED.search(text)
 
 
 def _folded(line: str) -> str:
-    """Breaks go in front of single spaces, so that unfolding gives the same text back (RFC 5322 section 2.2.3)."""
+    """A header in lines of 78 octets at most, or as few more as there are between two places to fold at."""
     lines, start, last = [], 0, -1
-    for found in _FOLD.finditer(line, line.index(":") + 2):
+    for found in FOLDS.finditer(line, line.index(":") + 2):
         if found.start() - start > _LINE and last > start:
             lines.append(line[start:last])
             start = last
@@ -112,10 +110,8 @@ def _mailbox(address: Address) -> str:
 
 def _phrase(name: str) -> str:
     """A display name (RFC 5322 section 3.2.5): as it is, quoted, or as encoded words."""
-    if name.isascii() and "=?" not in name and len(name) <= _SHORT_NAME:
-        if _ATOMS.fullmatch(name):
-            return name
-        return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if _is_plain(name) and len(name) <= _SHORT_NAME:
+        return name if _ATOMS.fullmatch(name) else quoted(name)
     return _encoded_words(name, room=_SHORT_NAME)
 
 
@@ -162,8 +158,7 @@ def _b_cost(letter: str) -> float:
 def _parameter(name: str, value: str) -> str:
     """A parameter of a Content header: quoted, or by RFC 2231 where it is long or beyond ASCII."""
     if value.isascii() and len(value) <= _SHORT_NAME:
-        quoted = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f';\r\n {name}="{quoted}"'
+        return f";\r\n {name}={quoted(value)}"
     pieces = _PIECE.findall("utf-8''" + quote(value, safe=""))
     if len(pieces) == 1:
         return f";\r\n {name}*={pieces[0]}"

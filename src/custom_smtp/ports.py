@@ -175,7 +175,10 @@ class Endpoint(Protocol):
     """Answers web requests."""
 
     def answer(self, request: Request, /) -> Answer:
-        """Decide what to answer and what happened; do nothing else."""
+        """Decide what to answer and what happened; do nothing else.
+
+        HEAD is answered as GET is, body and all: whoever sends the answer tells its length and leaves the body out.
+        """
         ...
 
 

@@ -4,13 +4,14 @@ Everything here is order-free and repeat-free: whatever the order in which repor
 is the same. Nothing is ever overwritten: a bounce told after "delivered" stays visible, and so does a complaint.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from enum import Enum
 from typing import TypeVar
 
 from attrs import frozen
 
+from .bounces import SOURCE as BOUNCE_MAIL
 from .bounces import kind_of
 from .errors import Step
 from .events import (
@@ -31,6 +32,7 @@ from .events import (
     Uncertain,
     Unsubscribed,
 )
+from .identifiers import DeliveryId
 
 E = TypeVar("E", bound=Event)
 
@@ -128,7 +130,7 @@ class DeliveryState:
         clicks: how often a link was followed.
         auto_reply: the first answer of a machine.
         complaint: the first.
-        unsubscribed: the last, unless it was lifted later.
+        unsubscribed: the last, unless it was lifted later, by the same source and for the same scope.
     """
 
     stage: Stage = Stage.NOTHING
@@ -177,22 +179,27 @@ def delivery_state(events: Iterable[Event]) -> DeliveryState:
 def why_not_to_write(events: Iterable[Event]) -> Bounced | Complained | Unsubscribed | None:
     """The event that forbids writing to a person, or None: given everything that happened with them, in any order.
 
-    ==  =======================================================  ======================
+    ==  =======================================================  =================================================
     ..  what forbids it, the strongest first                     lifted by
-    ==  =======================================================  ======================
+    ==  =======================================================  =================================================
     1   `Complained`                                             nothing
-    2   `Unsubscribed`                                           a later `Resubscribed`
-    3   `Bounced` with ``BounceKind.HARD``                       a later `Resubscribed`
-    4   `Refused` for good at RCPT with a status about the       a later `Resubscribed`
+    2   `Unsubscribed`                                           a later `Resubscribed` of the same source and scope
+    3   `Bounced` with ``BounceKind.HARD``                       a later `Resubscribed` of the same source, without
+                                                                 a scope
+    4   `Refused` for good at RCPT with a status about the       likewise
         address (``5.1.1`` ...), told as the hard bounce it is
-    ==  =======================================================  ======================
+    ==  =======================================================  =================================================
 
     Of several alike the last one is told; 3 and 4 are alike. A soft bounce, a block and a mail that a provider
     `Dropped` forbid nothing: the first two are not about the address, and the third says that there was an earlier
     reason, without being one.
+
+    Anybody can send a bounce mail. So a hard bounce of source ``bounce-mail`` counts only where another source told of
+    the same delivery, as the `Accepted` of our own server does: its id is known to nobody but whoever got that mail.
     """
     told = _by_time(events)
-    bounces = [bounce for event in told if (bounce := _hard_bounce(event)) is not None]
+    ours = {event.about.delivery_id for event in told if event.about.source != BOUNCE_MAIL}
+    bounces = [bounce for event in told if (bounce := _hard_bounce(event)) is not None and _believed(bounce, ours)]
     return (
         _last(_of(Complained, told))
         or _last(_standing(_of(Unsubscribed, told), told))
@@ -247,9 +254,19 @@ def _gravity(failure: Bounced | Dropped) -> tuple[int, datetime, str, str]:
 
 
 def _standing(events: list[E], told: Iterable[Event]) -> list[E]:
-    """Those that no later `Resubscribed` lifted."""
-    lifted = _last(_of(Resubscribed, told))
-    return [event for event in events if lifted is None or event.about.at >= lifted.about.at]
+    """Those that no later `Resubscribed` of the same source and scope lifted."""
+    lifted = {(event.about.source, event.scope): event.about.at for event in _of(Resubscribed, told)}
+    return [event for event in events if event.about.at >= lifted.get(_place(event), event.about.at)]
+
+
+def _place(event: Event) -> tuple[str, str]:
+    """Who said it, and for which scope; a bounce is about the address as a whole."""
+    return event.about.source, event.scope if isinstance(event, Unsubscribed) else ""
+
+
+def _believed(bounce: Bounced, ours: Collection[DeliveryId | None]) -> bool:
+    about = bounce.about
+    return about.source != BOUNCE_MAIL or (about.delivery_id is not None and about.delivery_id in ours)
 
 
 def _hard_bounce(event: Event) -> Bounced | None:

@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 
 from .identifiers import DeliveryId
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""From where moments are counted: two of one zone are compared by the wall clock, two distances from here are not."""
+
 
 def utc_now() -> datetime:
     """The time, in UTC."""

@@ -119,8 +119,8 @@ class Tracker:
             for link in page.links
             if not link.opted_out and (url := rewrite(link.url))
         ]
-        if self.opens and f"{encode(self.base_url, _QUOTE)}/o/" not in html:
-            edits.append((page.end, page.end, self._pixel(claim)))
+        if self.opens and (pixel := self._pixel(claim)) not in html:
+            edits.append((page.end, page.end, pixel))
         return _spliced(html, sorted(edits))
 
     def _pixel(self, claim: Claim) -> str:
@@ -132,7 +132,8 @@ class Tracker:
         for found in _TEXT_URL.finditer(text):
             link = found[0].rstrip(_AFTER_A_LINK)
             unfinished = _unfinished(found[0]) or text.startswith(PLACEHOLDERS, found.end())
-            if not unfinished and (url := rewrite(link)):
+            in_doubt = unfinished or _IN_DOUBT.match(text, found.end())
+            if not in_doubt and (url := rewrite(link)):
                 edits.append((found.start(), found.start() + len(link), url))
         return _spliced(text, edits)
 
@@ -167,15 +168,14 @@ def _in_brackets(begin: str, end: str) -> str:
 _NEVER = r"\s\x00-\x1f\x7f<>\"\u200b"
 _TEXT_URL = re.compile(
     rf"""(?<![A-Za-z0-9+])[hH][tT][tT][pP][sS]?://
-    (?=(?P<rest>(?:
-        [^{_NEVER}()\[\]{{}}]++|{_in_brackets("(", ")")}|{_in_brackets("[", "]")}|{_in_brackets("{", "}")}
-    )+))(?P=rest)
-    (?![(\[{{]|[)\]}}][\w/])""",
+    (?:[^{_NEVER}()\[\]{{}}]++|{_in_brackets("(", ")")}|{_in_brackets("[", "]")}|{_in_brackets("{", "}")})+""",
     re.VERBOSE,
 )
-"""A URL in running text. A bracket that does not close in it ends it, or where more follows leaves it in doubt: then
-mail programs differ on where the link ends, and it is left alone. What was looked ahead to is taken whole or not at
-all: a possessive group would say so too, but Python before 3.11.5 gets those wrong (CPython issue 106052)."""
+"""A URL in running text, up to a bracket that does not close in it. Nothing stands behind the group, so that none is
+ever tried twice: whether it can be trusted to end there is asked of what follows, and the search goes on behind it."""
+
+_IN_DOUBT = re.compile(r"[(\[{]|[)\]}][\w/]")
+"""What may or may not belong to the URL before it: mail programs differ, so the link is left alone."""
 
 _AFTER_A_LINK = (
     ".,;:!?'*`|\\\u2026\u3001\u3002\uff01\uff0c\uff0e\uff1a\uff1b\uff1f\u2019\u201d\u00bb\uff09\u300d\u300f\u3011"
@@ -343,10 +343,10 @@ class TrackingEndpoint:
         """Lead on, or hand over the pixel; do nothing else."""
         kind, _, token = request.path.removeprefix("/").partition("/")
         if kind not in ("c", "o"):
-            return _complete(request, Answer(_UNKNOWN))
+            return Answer(_UNKNOWN)
         if request.method not in ("GET", "HEAD"):
-            return _complete(request, Answer(_NO_SUCH_METHOD))
-        return _complete(request, self._click(request, token) if kind == "c" else self._open(request, token))
+            return Answer(_NO_SUCH_METHOD)
+        return self._click(request, token) if kind == "c" else self._open(request, token)
 
     def _click(self, request: Request, token: str) -> Answer:
         try:
@@ -397,16 +397,6 @@ class TrackingEndpoint:
             source="tracking",
             key=sha256(told.encode()).hexdigest()[:32],
         )
-
-
-def _complete(request: Request, answer: Answer) -> Answer:
-    """The answer with its length; to HEAD without its body (RFC 9110 section 9.3.2)."""
-    response = answer.response
-    headers = (header for header in response.headers if header[0] != "content-length")
-    body = b"" if request.method == "HEAD" else response.body
-    return evolve(
-        answer, response=evolve(response, headers=(*headers, ("content-length", str(len(response.body)))), body=body)
-    )
 
 
 @frozen(kw_only=True)

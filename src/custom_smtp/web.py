@@ -9,6 +9,9 @@ from attrs import Attribute, field, frozen
 from .checks import CONTROL, ConfigurationError, aware, shown
 from .events import Event
 
+BODY_LIMIT = 8 * 1024 * 1024
+"""Bytes of a request's body, unless told otherwise; the providers' largest batches stay below one MiB."""
+
 
 def _capitals(method: str) -> str:
     return method.upper()

@@ -16,18 +16,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
-from attrs import Attribute, evolve, field, frozen
+from attrs import Attribute, evolve, field, fields, frozen
 
-from .checks import Check
+from .checks import SURROGATE, Check
 from .errors import ConfigurationError, MailError, MalformedError, UnverifiedError
 from .events import About, Event, Unrecognised
 from .identifiers import DeliveryId
 from .ports import Clock, Feedback, Headers
-from .system import utc_now
-from .web import Answer, Request, Response
-
-BODY_LIMIT = 8 * 1024 * 1024
-"""Bytes of a body that are read; the largest batches of the providers known here stay below one MiB."""
+from .system import EPOCH, utc_now
+from .web import BODY_LIMIT, Answer, Request, Response
 
 BATCH_LIMIT = 5_000
 """Reports in one body."""
@@ -38,7 +35,7 @@ DEPTH_LIMIT = 32
 CLOCK_SKEW = timedelta(minutes=5)
 """How far ahead of ours a sender's clock may run."""
 
-UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+UNKNOWN_TIME = EPOCH
 """The time of what nobody dates: neither the report nor the door that took it."""
 
 _logger = logging.getLogger(__name__)
@@ -194,14 +191,14 @@ def json_body(request: Request) -> list[dict[str, Any]]:
     if len(request.body) > BODY_LIMIT:
         raise MalformedError(f"the body has {len(request.body)} bytes: at most {BODY_LIMIT} are read")
     try:
-        told = json.loads(request.body.decode(), parse_constant=_no_number, parse_float=_a_finite_number)
+        parsed = json.loads(request.body.decode(), parse_constant=_no_number, parse_float=_a_finite_number)
     except UnicodeDecodeError as error:
         raise MalformedError(f"the body is not UTF-8 at byte {error.start}") from error
     except RecursionError as error:
         raise MalformedError(f"the body is nested deeper than {DEPTH_LIMIT} levels") from error
     except ValueError as error:
         raise MalformedError(f"the body is not JSON, or cut off: {type(error).__name__}") from error
-    reports = told if isinstance(told, list) else [told]
+    reports = parsed if isinstance(parsed, list) else [parsed]
     if len(reports) > BATCH_LIMIT:
         raise MalformedError(f"the body holds {len(reports)} reports: at most {BATCH_LIMIT} are read")
     for report in reports:
@@ -217,8 +214,6 @@ def json_body(request: Request) -> list[dict[str, Any]]:
 _CONTAINERS = {dict, list}
 
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def _no_number(name: str) -> NoReturn:
@@ -245,15 +240,15 @@ def _children(parent: Any) -> Iterable[Any]:
     return parent.values() if isinstance(parent, dict) else parent
 
 
-def _storable(told: Any) -> Any:
-    match told:
+def _storable(parsed: Any) -> Any:
+    match parsed:
         case str():
-            return _SURROGATE.sub("\ufffd", told)
+            return SURROGATE.sub("\ufffd", parsed)
         case dict():
-            return {_storable(name): _storable(value) for name, value in told.items()}
+            return {_storable(name): _storable(value) for name, value in parsed.items()}
         case list():
-            return [_storable(value) for value in told]
-    return told
+            return [_storable(value) for value in parsed]
+    return parsed
 
 
 def events_of(
@@ -267,6 +262,8 @@ def events_of(
 ) -> tuple[Event, ...]:
     """One event for each report; one that ``read`` stumbles over is kept as `Unrecognised`, and no other is lost.
 
+    So is one that holds something else where an event has text: a link that is a number, a reason that is a list.
+
     Args:
         reports: what `json_body` found.
         read: the adapter's own conversion; it may raise what an unexpected report makes Python raise.
@@ -279,7 +276,7 @@ def events_of(
     def one_by_one() -> Iterator[Event]:
         for report in reports:
             try:
-                yield read(report)
+                yield _with_texts(read(report))
             except _ODD as error:
                 # The class of the error alone: its message may quote an address.
                 _logger.warning("%s: a report is kept unrecognised (%s)", source, type(error).__name__)
@@ -300,6 +297,14 @@ _ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What reading a report of an unexpected shape raises: ours that are a ValueError too, and Python's."""
 
 
+def _with_texts(event: Event) -> Event:
+    for part in (event.about, event):
+        for one in fields(type(part)):
+            if one.type is str and not isinstance(text := getattr(part, one.name), str):
+                raise TypeError(f"{one.name} is {type(text).__name__}, not text")
+    return event
+
+
 def _fingerprint(report: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(report, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -308,8 +313,8 @@ def text_in(report: Mapping[str, Any], *names: str) -> str:
     """The first of these fields that says something, as text; empty where none does."""
     for name in names:
         match report.get(name):
-            case str() as told if told:
-                return told
+            case str() as text if text:
+                return text
             case bool():
                 continue
             case int() as number:
@@ -322,7 +327,7 @@ def came_at(request: Request) -> datetime:
     return request.received_at or UNKNOWN_TIME
 
 
-def moment(told: object, *, otherwise: datetime) -> datetime:
+def moment(stamp: object, *, otherwise: datetime) -> datetime:
     """A time as providers tell it, in UTC: seconds since 1970 (a number, or its digits), or ISO 8601.
 
     A time without a zone is UTC; fractions of a second may have any number of digits. Where none is told (null, or no
@@ -331,15 +336,15 @@ def moment(told: object, *, otherwise: datetime) -> datetime:
     Raises:
         ArithmeticError, TypeError, ValueError: it is neither; `events_of` knows what to do.
     """
-    if told is None or told == "":
+    if stamp is None or stamp == "":
         return otherwise
-    if isinstance(told, str) and _SECONDS.fullmatch(told):
-        told = float(told)
-    if isinstance(told, int | float) and not isinstance(told, bool):
-        return UNKNOWN_TIME + timedelta(seconds=told)  # which is where seconds are counted from
-    if not isinstance(told, str):
-        raise TypeError(f"a time told as {type(told).__name__}")
-    read = datetime.fromisoformat(told)
+    if isinstance(stamp, str) and _SECONDS.fullmatch(stamp):
+        stamp = float(stamp)
+    if isinstance(stamp, int | float) and not isinstance(stamp, bool):
+        return EPOCH + timedelta(seconds=stamp)
+    if not isinstance(stamp, str):
+        raise TypeError(f"a time told as {type(stamp).__name__}")
+    read = datetime.fromisoformat(stamp)
     return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
 
 
@@ -357,26 +362,50 @@ def enhanced_status(*texts: str) -> str:
 _STATUS = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?!\.?\d)", re.ASCII)
 
 
-def synthetic_key(*, source: str, kind: str, message: str, recipient: str, time: str, url: str = "") -> str:
-    """A key for a report that has none of its own: the same report told again has the same one."""
-    return hashlib.sha256(json.dumps([source, kind, message, recipient, time, url]).encode()).hexdigest()[:32]
+def synthetic_key(
+    *,
+    source: str,
+    kind: str,
+    message: str,
+    recipient: str,
+    time: str,
+    url: str = "",
+    scope: str = "",
+    reader: str = "",
+) -> str:
+    """A key for a report that has none of its own: the same report told again has the same one.
+
+    Everything belongs into it that tells two reports of one second apart.
+
+    Args:
+        source: the adapter's name.
+        kind: what the report is.
+        message: the provider's id for the mail.
+        recipient: whom it is about.
+        time: when, as it was told.
+        url: the link that was followed.
+        scope: the group or stream that it holds for.
+        reader: who opened or clicked: an address, a program.
+    """
+    parts = [source, kind, message, recipient, time, url, scope, reader]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
-def delivery_id_in(told: object) -> DeliveryId | None:
-    """Our id, if that is what was told back."""
-    if not isinstance(told, str):
+def delivery_id_in(value: object) -> DeliveryId | None:
+    """Our id, if that is what came back."""
+    if not isinstance(value, str):
         return None
     try:
-        return DeliveryId(told)
+        return DeliveryId(value)
     except MailError:
         return None
 
 
-def delivery_id_in_message_id(told: object) -> DeliveryId | None:
+def delivery_id_in_message_id(value: object) -> DeliveryId | None:
     """Our id from a Message-ID of ours, ``<id@domain>``; None where it cannot be one."""
-    if not isinstance(told, str):
+    if not isinstance(value, str):
         return None
-    return delivery_id_in(told.strip().removeprefix("<").partition("@")[0])
+    return delivery_id_in(value.strip().removeprefix("<").partition("@")[0])
 
 
 # ---- marking ---------------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from custom_smtp.events import (
 )
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.providers.postmark import DELAYS, KINDS, NO_BOUNCES, Postmark
+from custom_smtp.state import why_not_to_write
 from custom_smtp.testing.contracts import feedback_contract
 from custom_smtp.testing.webhooks import Payload, postmark_request
 from custom_smtp.web import Request
@@ -176,6 +177,54 @@ def test_a_reactivation_has_no_mail_and_lifts() -> None:
 
     assert isinstance(event, Resubscribed)
     assert event.about.delivery_id is None
+
+
+@pytest.mark.parametrize(
+    ("told", "scope"),
+    [({"MessageStream": "broadcast"}, "broadcast"), ({"MessageStream": None}, "outbound"), ({}, "outbound")],
+)
+@pytest.mark.parametrize("name", ["reactivation", "subscription-change", "Subscribe", "Unsubscribe"])
+def test_an_unsubscription_and_its_end_name_their_stream(name: str, told: dict[str, Any], scope: str) -> None:
+    report = {**sample("bounce"), "Type": name} if name.endswith("bscribe") else sample(name)
+    event = read({**{field: value for field, value in report.items() if field != "MessageStream"}, **told})
+
+    assert isinstance(event, Unsubscribed | Resubscribed)
+    assert event.scope == scope
+
+
+@pytest.mark.parametrize("reason", ["ManualSuppression", "HardBounce"])
+def test_a_reactivation_on_one_stream_lifts_nothing_on_another(reason: str) -> None:
+    off = {**sample("subscription-change"), "MessageStream": "broadcast", "SuppressionReason": reason}
+    suppressed, reactivated = read(off), read(sample("reactivation"))
+
+    assert suppressed.about.at < reactivated.about.at
+    assert why_not_to_write([suppressed, reactivated]) == suppressed
+
+
+def test_a_reactivation_lifts_an_unsubscription_on_its_stream() -> None:
+    assert why_not_to_write([read(sample("subscription-change")), read(sample("reactivation"))]) is None
+
+
+@pytest.mark.parametrize("told", [None, "false", 0, 1, "", []])
+def test_what_says_neither_suppressed_nor_reactivated_is_neither(told: object) -> None:
+    assert isinstance(read({**sample("reactivation"), "SuppressSending": told}), Unrecognised)
+
+
+def test_a_suppression_on_two_streams_at_once_is_two_reports() -> None:
+    other = {**sample("subscription-change"), "MessageStream": "broadcast"}
+
+    assert read(sample("subscription-change")).about.key != read(other).about.key
+
+
+@pytest.mark.parametrize("other", [{"Geo": {"IP": "192.0.2.45"}}, {"Geo": None}, {"UserAgent": "Reader/2.0"}])
+@pytest.mark.parametrize("name", ["open", "click"])
+def test_two_readers_at_once_are_two_reports(name: str, other: dict[str, Any]) -> None:
+    assert read(sample(name)).about.key != read({**sample(name), **other}).about.key
+
+
+@pytest.mark.parametrize("told", [{"a": 1}, 5, ["https://shop.example/"], True, None])
+def test_a_click_on_what_is_no_text_is_unrecognised(told: object) -> None:
+    assert isinstance(read({**sample("click"), "OriginalLink": told}), Unrecognised)
 
 
 def test_suppressed_and_reactivated_in_one_second_are_two_reports() -> None:

@@ -32,6 +32,7 @@ from custom_smtp.events import (
 )
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.providers.sendgrid import MAX_AGE, SendGrid
+from custom_smtp.state import why_not_to_write
 from custom_smtp.testing.contracts import feedback_contract
 from custom_smtp.testing.webhooks import Payload, SendGridSigner
 from custom_smtp.web import Request
@@ -138,6 +139,43 @@ def test_a_click_says_which_link(offset: object, link: str) -> None:
     assert (event.url, event.link) == ("https://shop.example/", link)
 
 
+@pytest.mark.parametrize("told", [{"a": 1}, 5, ["https://shop.example/"], True, None])
+def test_a_click_on_what_is_no_text_is_unrecognised(told: object) -> None:
+    assert isinstance(read(event="click", url=told), Unrecognised)
+
+
+@pytest.mark.parametrize(("group", "scope"), [(10, "10"), ("news", "news"), (None, "")])
+def test_an_unsubscription_names_its_group(group: object, scope: str) -> None:
+    event = read(event="group_unsubscribe", asm_group_id=group)
+
+    assert event == Unsubscribed(event.about, scope=scope)
+    assert read(event="unsubscribe", asm_group_id=group) == Unsubscribed(
+        read(event="unsubscribe", asm_group_id=group).about
+    )
+
+
+def test_a_resubscription_names_its_group() -> None:
+    event = read(event="group_resubscribe", asm_group_id=10)
+
+    assert event == Resubscribed(event.about, scope="10")
+
+
+@pytest.mark.parametrize("group", [None, "", [10], True])
+def test_a_resubscription_to_no_group_lifts_nothing(group: object) -> None:
+    assert isinstance(read(event="group_resubscribe", asm_group_id=group), Unrecognised)
+
+
+def test_a_resubscription_to_a_group_lifts_that_group_alone() -> None:
+    everything = read(event="unsubscribe", timestamp=100, sg_event_id="1")
+    bounce = read(event="bounce", type="bounce", timestamp=90, sg_event_id="2")
+    group = read(event="group_unsubscribe", asm_group_id=10, timestamp=110, sg_event_id="3")
+    back = read(event="group_resubscribe", asm_group_id=10, timestamp=200, sg_event_id="4")
+
+    assert why_not_to_write([everything, bounce, group, back]) == everything
+    assert why_not_to_write([bounce, group, back]) == bounce
+    assert why_not_to_write([group, back]) is None
+
+
 @pytest.mark.parametrize("event", ["click", "bounce", "open", "delivered", "new", "dropped", "group_unsubscribe", ""])
 def test_an_event_with_nothing_else_in_it_is_still_one(event: str) -> None:
     [read_event] = SENDGRID.read(signed([{"event": event}]))
@@ -185,6 +223,10 @@ def test_without_an_event_id_the_key_is_made_of_the_report() -> None:
 
     assert one.about.key == again.about.key
     assert len({one.about.key, *(other.about.key for other in others)}) == 3
+    readers = [read(event="open", sg_message_id="m", ip=ip, useragent=ua) for ip in ("", "::1") for ua in ("", "x")]
+    assert len({other.about.key for other in readers}) == 4
+    groups = [read(event="group_unsubscribe", asm_group_id=group) for group in (10, 11)]
+    assert groups[0].about.key != groups[1].about.key
 
 
 # ---- proof -----------------------------------------------------------------------------------------------------------
@@ -333,12 +375,24 @@ def test_two_such_headers_are_a_mail_error() -> None:
         SENDGRID.mark((("X-SMTPAPI", "{}"), ("x-smtpapi", "{}")), DeliveryId("d1"))
 
 
-@given(st.dictionaries(st.text(max_size=20), st.text(max_size=80), max_size=5))
+@pytest.mark.parametrize("text", ["a=?b", "=?utf-8?b?YQ==?=", "=??=?", "\\=?", '"=?', "=\\u003f"])
+def test_no_encoded_word_ever_stands_in_the_header(text: str) -> None:
+    [(_, value)] = SENDGRID.mark((("X-SMTPAPI", json.dumps({"category": text, text: text})),), DeliveryId("d1"))
+
+    assert "=?" not in value
+    assert {**json.loads(value), **MARKS} == {"category": text, text: text, **MARKS}
+
+
+TEXTS = st.text(max_size=80) | st.text(alphabet='=?\\" a', max_size=40)
+
+
+@given(st.dictionaries(TEXTS, TEXTS, max_size=5))
 def test_the_header_survives_folding_at_any_blank(arguments: dict[str, str]) -> None:
     arguments.pop("csm_id", None)
     [(_, value)] = SENDGRID.mark((("X-SMTPAPI", json.dumps({"unique_args": arguments})),), DeliveryId("d1"))
 
     assert value.isascii()
     assert value.isprintable()
+    assert "=?" not in value
     for blank in ("", "  ", "\r\n "):
         assert json.loads(value.replace(" ", blank))["unique_args"] == {**arguments, "csm_id": "d1"}

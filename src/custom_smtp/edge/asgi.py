@@ -7,13 +7,14 @@ work in a thread, and the event loop goes on meanwhile.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import Any
 
 from ..checks import ConfigurationError
 from ..ports import Clock, Endpoint, Journal
 from ..system import utc_now
-from ..web import Request, Response
-from .doors import BODY_LIMIT, check_door, client_address, complete, declared_length, first_values, refusal, settled
+from ..web import BODY_LIMIT, Request, Response
+from .doors import check_door, client_address, complete, declared_length, first_values, refusal, settled
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -56,8 +57,8 @@ def asgi(
         if isinstance(body, Response):
             response = body
         else:
-            request = _request(scope, headers, body, clock, trusted_proxies)
-            response = await asyncio.to_thread(settled, endpoint, journal, request, _LOG)
+            asked = partial(_request, scope, headers, body, clock, trusted_proxies)
+            response = await asyncio.to_thread(settled, endpoint, journal, asked, _LOG)
         await _send(complete(response, scope["method"]), send)
 
     answered = {"http": http, "lifespan": _lifespan, "websocket": _no_websocket}

@@ -8,7 +8,7 @@ import dns.exception
 import dns.resolver
 from attrs import Attribute, field, frozen
 
-from ..dns_records import KINDS, RecordKind, dns_name
+from ..dns_records import RecordKind, dns_name, known_kind
 from ..errors import ConfigurationError, ResolveError
 
 
@@ -77,9 +77,7 @@ class DnsResolver:
             ResolveError: there was no answer within the time, or only broken ones.
             ConfigurationError: no such record can be anywhere.
         """
-        if kind not in KINDS:
-            raise ConfigurationError(f"{kind!r} is not a kind of record known here: use one of {', '.join(KINDS)}")
-        asked = dns_name(name)
+        asked, kind = dns_name(name), known_kind(kind)
         try:
             answer = self._resolver.resolve(
                 f"{asked}.", kind, lifetime=self.timeout, search=False, raise_on_no_answer=False

@@ -7,18 +7,14 @@ logged. No traceback ever reaches a client.
 
 import logging
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 from urllib.parse import parse_qsl
-
-from attrs import evolve
 
 from ..checks import ConfigurationError
 from ..errors import ArchiveError
 from ..ports import Endpoint, Journal
-from ..web import Request, Response
-
-BODY_LIMIT = 8 * 1024 * 1024
-"""Bytes of a request's body, unless told otherwise; the providers' largest batches stay below."""
+from ..web import Answer, Request, Response
 
 
 def check_door(body_limit: int, trusted_proxies: int) -> None:
@@ -33,13 +29,28 @@ def check_door(body_limit: int, trusted_proxies: int) -> None:
         raise ConfigurationError(f"trusted_proxies is {trusted_proxies}: count the proxies in front of the server")
 
 
-def settled(endpoint: Endpoint, journal: Journal, request: Request, log: logging.Logger) -> Response:
-    """Ask the endpoint, record what happened, and say what to send; whatever goes wrong is logged."""
+def settled(
+    endpoint: Endpoint, journal: Journal, asked: Callable[[], Request | Response], log: logging.Logger
+) -> Response:
+    """Ask the endpoint, record what happened, and say what to send; whatever goes wrong is logged.
+
+    Args:
+        endpoint: who answers.
+        journal: where what happened is written down.
+        asked: makes the request of what the server told, or the answer to one that cannot be read.
+        log: the door's own.
+    """
     try:
-        answer = endpoint.answer(request)
+        request = asked()
+        if isinstance(request, Response):
+            return request
+        return _recorded(endpoint.answer(request), journal, request, log)
     except Exception:
         log.exception("%s gave no answer", type(endpoint).__name__)
         return refusal(500)
+
+
+def _recorded(answer: Answer, journal: Journal, request: Request, log: logging.Logger) -> Response:
     for event in answer.events:
         try:
             journal.record(event)
@@ -61,12 +72,11 @@ def refusal(status: int) -> Response:
 
 def complete(response: Response, method: str) -> Response:
     """The response as it goes out: with its length, and without a body where HTTP has none (RFC 9110 section 6.4.1)."""
+    headers = tuple(header for header in response.headers if header[0] != "content-length")
     if response.status in (204, 304):
-        return evolve(response, body=b"")
-    headers = response.headers
-    if not any(name == "content-length" for name, _ in headers):
-        headers = (*headers, ("content-length", str(len(response.body))))
-    return Response(response.status, headers, b"" if method.upper() == "HEAD" else response.body)
+        return Response(response.status, headers)
+    length = ("content-length", str(len(response.body)))
+    return Response(response.status, (*headers, length), b"" if method.upper() == "HEAD" else response.body)
 
 
 def declared_length(text: str) -> int | None:

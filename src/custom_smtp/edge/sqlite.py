@@ -12,7 +12,7 @@ import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -28,7 +28,7 @@ from ..event_json import read_event, write_event
 from ..events import Event
 from ..identifiers import DeliveryId
 from ..ports import Clock
-from ..system import utc_now
+from ..system import EPOCH, utc_now
 
 R = TypeVar("R")
 
@@ -81,7 +81,6 @@ ADVICE = {
 }
 """What to do, by SQLite's primary result code."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _MOST_ROWS = 2**63 - 1
 
@@ -318,11 +317,11 @@ def _hash(recipient: str) -> bytes:
 
 
 def _microseconds(at: datetime) -> int:
-    return (at - _EPOCH) // _MICROSECOND
+    return (at - EPOCH) // _MICROSECOND
 
 
 def _moment(microseconds: int) -> datetime:
-    return _EPOCH + microseconds * _MICROSECOND
+    return EPOCH + microseconds * _MICROSECOND
 
 
 class _Database:

@@ -5,22 +5,13 @@ It keeps the promises of every door: see `custom_smtp.edge.doors`.
 
 import logging
 from collections.abc import Iterable
+from functools import partial
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from ..ports import Clock, Endpoint, Journal
 from ..system import utc_now
-from ..web import Request, Response
-from .doors import (
-    BODY_LIMIT,
-    check_door,
-    client_address,
-    complete,
-    declared_length,
-    first_values,
-    phrase,
-    refusal,
-    settled,
-)
+from ..web import BODY_LIMIT, Request, Response
+from .doors import check_door, client_address, complete, declared_length, first_values, phrase, refusal, settled
 
 _LOG = logging.getLogger("custom_smtp.edge.wsgi")
 _CHUNK = 65_536
@@ -50,19 +41,18 @@ def wsgi(
     check_door(body_limit, trusted_proxies)
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        body = _body(environ, body_limit)
-        if isinstance(body, Response):
-            response = body
-        else:
-            response = settled(endpoint, journal, _request(environ, body, clock, trusted_proxies), _LOG)
-        response = complete(response, environ["REQUEST_METHOD"])
+        asked = partial(_request, environ, body_limit, clock, trusted_proxies)
+        response = complete(settled(endpoint, journal, asked, _LOG), environ["REQUEST_METHOD"])
         start_response(f"{response.status} {phrase(response.status)}", list(response.headers))
         return [response.body]
 
     return application
 
 
-def _request(environ: WSGIEnvironment, body: bytes, clock: Clock, trusted_proxies: int) -> Request:
+def _request(environ: WSGIEnvironment, body_limit: int, clock: Clock, trusted_proxies: int) -> Request | Response:
+    body = _body(environ, body_limit)
+    if isinstance(body, Response):
+        return body
     headers = {name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")}
     headers |= {name.replace("_", "-"): environ[name] for name in _BARE_HEADERS if environ.get(name)}
     return Request(

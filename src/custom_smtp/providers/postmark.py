@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from ..events import (
     About,
@@ -49,6 +49,9 @@ Report = dict[str, Any]
 
 METADATA = "delivery-id"
 """The metadata field that carries our id; Postmark hands it back with every report of an outbound mail."""
+
+DEFAULT_STREAM = "outbound"
+"""The message stream that a report is about which names none: the one there was before there were several."""
 
 KINDS: dict[str, BounceKind] = {
     "HardBounce": BounceKind.HARD,
@@ -146,7 +149,8 @@ class Postmark:
     def _event(self, told: Report, *, came: datetime) -> Event:
         record = text_in(told, "RecordType") or _legacy_record(told)
         about = self._about(told, record, came)
-        return _READ[record](about, told) if record in _READ else Unrecognised(about, record)
+        event = _READ[record](about, told) if record in _READ else Unrecognised(about, record)
+        return evolve(event, scope=_stream(told)) if isinstance(event, Unsubscribed | Resubscribed) else event
 
     def _about(self, told: Report, record: str, came: datetime) -> About:
         when = text_in(told, "BouncedAt", "DeliveredAt", "ReceivedAt", "ChangedAt")
@@ -168,6 +172,8 @@ class Postmark:
                 recipient=recipient,
                 time=when,
                 url=text_in(told, "OriginalLink"),
+                scope=_stream(told),
+                reader=f"{_client(told)} {text_in(told, 'UserAgent')}",
             ),
             raw=told,
         )
@@ -177,6 +183,10 @@ def _delivery_id(told: Report) -> DeliveryId | None:
     """Our id among the metadata, which is absent, null or empty where no mail of ours is meant; any letter case."""
     metadata = told.get("Metadata") or {}
     return next((delivery_id_in(value) for name, value in metadata.items() if name.lower() == METADATA), None)
+
+
+def _stream(told: Report) -> str:
+    return text_in(told, "MessageStream") or DEFAULT_STREAM
 
 
 def _legacy_record(told: Report) -> str:
@@ -216,9 +226,11 @@ def _client(told: Report) -> str:
 
 
 def _subscription_change(about: About, told: Report) -> Event:
-    if not told["SuppressSending"]:
+    suppressed, reason = told["SuppressSending"], text_in(told, "SuppressionReason")
+    if not isinstance(suppressed, bool):
+        raise TypeError(f"SuppressSending is {type(suppressed).__name__}, neither true nor false")
+    if not suppressed:
         return Resubscribed(about)
-    reason = text_in(told, "SuppressionReason")
     return SUPPRESSIONS[reason](about) if reason in SUPPRESSIONS else Unsubscribed(about, reason)
 
 

@@ -126,8 +126,8 @@ class SendGrid:
     def mark(self, headers: Headers, delivery_id: DeliveryId, /) -> Headers:
         """The headers with our id and SendGrid's own tracking turned off, in the one X-SMTPAPI header there may be.
 
-        What such a header says already is kept. The JSON is ASCII, and has blanks only between its tokens, so that it
-        may be folded at any of them.
+        What such a header says already is kept. The JSON is ASCII, has blanks only between its tokens, so that it may
+        be folded at any of them, and never holds the ``=?`` that an encoded word begins with (RFC 2047 section 2).
 
         Raises:
             MailError: the header that is there is no JSON object, says otherwise, or becomes too large.
@@ -135,7 +135,7 @@ class SendGrid:
         there = [value for name, value in headers if name.lower() == _HEADER.lower()]
         if len(there) > 1:
             raise MailError(f"there are {len(there)} {_HEADER} headers, and SendGrid reads the first alone: merge them")
-        value = _folding(_with_marks(_told_already(there), delivery_id))
+        value = _folding(_with_marks(_instructions(there), delivery_id))
         if not there:
             return (*headers, (_HEADER, value))
         return tuple((name, value if name.lower() == _HEADER.lower() else kept) for name, kept in headers)
@@ -192,54 +192,60 @@ class SendGrid:
                 recipient=recipient,
                 time=str(when),
                 url=text_in(told, "url"),
+                scope=text_in(told, "asm_group_id"),
+                reader=f"{text_in(told, 'ip')} {text_in(told, 'useragent')}",
             ),
             raw=told,
         )
 
 
-def _told_already(headers: list[str]) -> dict[str, Any]:
+def _instructions(headers: list[str]) -> dict[str, Any]:
+    """What the header that is there already asks of SendGrid."""
     if not headers:
         return {}
     try:
-        told = json.loads(headers[0])
+        asked = json.loads(headers[0])
     except (ValueError, RecursionError) as error:
         raise MailError(f"the header {_HEADER} is not JSON: write an object, or leave it out") from error
-    if not isinstance(told, dict):
-        raise MailError(f"the header {_HEADER} holds a {type(told).__name__}: write a JSON object, or leave it out")
-    if "to" in told:
+    if not isinstance(asked, dict):
+        raise MailError(f"the header {_HEADER} holds a {type(asked).__name__}: write a JSON object, or leave it out")
+    if "to" in asked:
         raise MailError(f"the header {_HEADER} names recipients in 'to': give each person a mail of their own")
-    return told
+    return asked
 
 
-def _with_marks(told: dict[str, Any], delivery_id: DeliveryId) -> dict[str, Any]:
+def _with_marks(asked: dict[str, Any], delivery_id: DeliveryId) -> dict[str, Any]:
     """The header's JSON, with the marks laid into it; what was given is left as it was."""
-    arguments = _object(told, "unique_args")
+    arguments = _object(asked, "unique_args")
     if arguments.get(ARGUMENT, delivery_id) != delivery_id:
         raise MailError(f"the header {_HEADER} sets {ARGUMENT} to {arguments[ARGUMENT]!r}: leave it out")
     arguments[ARGUMENT] = delivery_id
     size = len(json.dumps(arguments))
     if size > _UNIQUE_ARGUMENTS_BYTES:
         raise MailError(f"unique_args take up {size} bytes: SendGrid takes {_UNIQUE_ARGUMENTS_BYTES}")
-    filters = _object(told, "filters")
+    filters = _object(asked, "filters")
     for tracking in ("clicktrack", "opentrack"):
         setting = _object(filters, tracking)
         settings = _object(setting, "settings")
         if settings.get("enable", 0) not in (0, "0", False):
             raise MailError(f"the header {_HEADER} turns {tracking} on, which counts twice: leave it out")
         filters[tracking] = {**setting, "settings": {**settings, "enable": 0}}
-    return {**told, "unique_args": arguments, "filters": filters}
+    return {**asked, "unique_args": arguments, "filters": filters}
 
 
-def _object(told: dict[str, Any], name: str) -> dict[str, Any]:
-    found = told.get(name, {})
+def _object(parent: dict[str, Any], name: str) -> dict[str, Any]:
+    found = parent.get(name, {})
     if not isinstance(found, dict):
         raise MailError(f"the header {_HEADER} has a {type(found).__name__} as {name!r}: write a JSON object")
     return dict(found)
 
 
-def _folding(told: dict[str, Any]) -> str:
-    """The JSON in ASCII, no blank inside a string: folding at any blank changes nothing, whatever unfolds it."""
-    text = _STRING.sub(lambda found: found[0].replace(" ", r"\u0020"), json.dumps(told))
+def _folding(asked: dict[str, Any]) -> str:
+    """The JSON in ASCII, no blank inside a string: folding at any blank changes nothing, whatever unfolds it.
+
+    Nor is there a ``=?`` in it, which a renderer or a relay would take for an encoded word's beginning.
+    """
+    text = _STRING.sub(lambda found: _one_token(found[0]), json.dumps(asked))
     longest = max(map(len, text.split(" ")))
     if longest > _TOKEN:
         raise MailError(
@@ -247,6 +253,10 @@ def _folding(told: dict[str, Any]) -> str:
             "shorten its texts"
         )
     return text
+
+
+def _one_token(string: str) -> str:
+    return string.replace(" ", r"\u0020").replace("=?", r"=\u003f")
 
 
 def _delivery_id_of_message(told: Report) -> DeliveryId | None:
@@ -296,9 +306,11 @@ def _link(told: Report) -> str:
     return ""
 
 
-def _group(told: Report) -> str:
+def _resubscribed(about: About, told: Report) -> Event:
     group = text_in(told, "asm_group_id")
-    return f"group {group}" if group else ""
+    if not group:  # else it would lift the unsubscription from everything
+        raise LookupError("a resubscription to no group")
+    return Resubscribed(about, scope=group)
 
 
 _READ: Mapping[str, Callable[[About, Report], Event]] = {
@@ -312,7 +324,7 @@ _READ: Mapping[str, Callable[[About, Report], Event]] = {
     "click": _clicked,
     "spamreport": lambda about, _: Complained(about),
     "unsubscribe": lambda about, _: Unsubscribed(about),
-    "group_unsubscribe": lambda about, told: Unsubscribed(about, _group(told)),
-    "group_resubscribe": lambda about, _: Resubscribed(about),
+    "group_unsubscribe": lambda about, told: Unsubscribed(about, scope=text_in(told, "asm_group_id")),
+    "group_resubscribe": _resubscribed,
 }
 """What each event of the "Event Webhook Reference" becomes; ``account_status_change`` is about no mail."""

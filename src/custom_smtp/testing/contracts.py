@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from attrs import evolve
+from attrs import evolve, fields
 
 from ..errors import CustomSmtpError, MalformedError, UnverifiedError
 from ..events import Event, Unrecognised
@@ -28,6 +28,9 @@ MALFORMED = (
 
 ODD = {"told by": "nobody we know"}
 """A report of no kind at all."""
+
+ODD_VALUES: tuple[object, ...] = ({"a": 1}, [1], 5, True, None)
+"""What may stand in a report's field, against all documentation."""
 
 
 def feedback_contract(
@@ -63,6 +66,7 @@ def feedback_contract(
             _refuses(adapter, prove(body), (MalformedError,))
         for sample in samples:
             _keeps_what_is_odd(adapter, sample, prove)
+            _takes_only_text_for_text(adapter, sample, prove)
 
 
 def _broken(promise: str) -> NoReturn:
@@ -132,8 +136,7 @@ def _refuses(adapter: Feedback, request: Request, expected: tuple[type[CustomSmt
 
 def _keeps_what_is_odd(adapter: Feedback, sample: Request, prove: Callable[[bytes], Request]) -> None:
     """A report of no known kind becomes `Unrecognised`, alone and in a batch; the others are read as ever."""
-    told = json.loads(sample.body)
-    batch = told if isinstance(told, list) else [told]
+    batch = _batch(sample)
     before = {event.about.key for event in adapter.read(prove(json.dumps(batch).encode()))}
     try:
         alone = adapter.read(prove(json.dumps(ODD).encode()))
@@ -144,3 +147,29 @@ def _keeps_what_is_odd(adapter: Feedback, sample: Request, prove: Callable[[byte
         _broken("a report of no known kind does not become Unrecognised")
     if not before < after:
         _broken("a report of no known kind loses its batch")
+
+
+def _takes_only_text_for_text(adapter: Feedback, sample: Request, prove: Callable[[bytes], Request]) -> None:
+    """Whatever stands in a report's field, the text of its event is text, or the event `Unrecognised`."""
+    batch = _batch(sample)
+    for name in {name: None for report in batch for name in report}:
+        for value in ODD_VALUES:
+            odd = [{**report, name: value} if name in report else report for report in batch]
+            try:
+                events = adapter.read(prove(json.dumps(odd).encode()))
+            except Exception as error:
+                raise AssertionError(f"{value!r} as {name!r} is {type(error).__name__}, and loses its batch") from error
+            for event in events:
+                if wrong := [text for text in _texts(event) if not isinstance(text, str)]:
+                    _broken(f"{value!r} as {name!r} becomes the text {wrong[0]!r} of an event")
+
+
+def _batch(sample: Request) -> list[dict[str, Any]]:
+    told = json.loads(sample.body)
+    return told if isinstance(told, list) else [told]
+
+
+def _texts(event: Event) -> Iterator[object]:
+    """What an event holds in fields that are text."""
+    for part in (event.about, event):
+        yield from (getattr(part, one.name) for one in fields(type(part)) if one.type is str)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from ..dns_records import KINDS, RecordKind, dns_name
+from ..dns_records import RecordKind, dns_name, known_kind
 from ..errors import ConfigurationError, ResolveError
 
 
@@ -23,7 +23,7 @@ class StaticResolver:
         self.asked: list[tuple[str, RecordKind]] = []
         self._records: dict[tuple[str, RecordKind], Sequence[str] | ResolveError] = {}
         for (name, kind), values in (records or {}).items():
-            key = (dns_name(name), _known(kind))
+            key = (dns_name(name), known_kind(kind))
             if key in self._records:
                 raise ConfigurationError(f"{key[0]} {kind} stands there twice: put its values into one list")
             if isinstance(values, str):
@@ -36,15 +36,9 @@ class StaticResolver:
         Raises:
             ResolveError: the table says so.
         """
-        key = (dns_name(name), _known(kind))
+        key = (dns_name(name), known_kind(kind))
         self.asked.append(key)
         found = self._records.get(key, ())
         if isinstance(found, ResolveError):
             raise found
         return list(found)
-
-
-def _known(kind: RecordKind) -> RecordKind:
-    if kind not in KINDS:
-        raise ConfigurationError(f"{kind!r} is not a kind of record known here: use one of {', '.join(KINDS)}")
-    return kind
