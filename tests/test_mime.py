@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from custom_smtp import Address, Attachment, DeliveryId, Mail
 from custom_smtp.mime import message_id, render
-from custom_smtp.outgoing import Envelope, Outgoing
+from custom_smtp.outgoing import WireForm
 
 AT = datetime(2026, 1, 2, 5, tzinfo=UTC)
 D1 = DeliveryId("d1")
@@ -29,7 +29,8 @@ MAIL = Mail(
 
 def written(mail: Mail) -> bytes:
     content = render(mail, D1, AT)
-    Outgoing(D1, Envelope(mail.sender, (mail.to,)), content)  # is a wire form: CRLF alone, no line over 998 octets
+    # What the writer promises is looked through here, as if it came from a stranger.
+    assert WireForm(bytes(content)).dotted == content.dotted
     return content
 
 

@@ -1,7 +1,6 @@
 """Which server a mail goes through."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,30 +13,32 @@ from custom_smtp import (
     AsyncSender,
     ByCampaign,
     CampaignType,
-    DeliveryId,
+    DomainReport,
     Failover,
     Mail,
-    Outgoing,
-    Reply,
+    Preparation,
+    RoundRobin,
     Sender,
+    SendingDomain,
+    Server,
+    SmtpTransport,
 )
+from custom_smtp.dns_records import Record
+from custom_smtp.domains import Check, Finding
 from custom_smtp.edge.threads import InThread
-from custom_smtp.errors import (
-    AuthError,
-    ConfigurationError,
-    ConnectError,
-    RefusedError,
-    RouteError,
-    Step,
-    TlsError,
-    TransportError,
-    UncertainError,
+from custom_smtp.errors import ConfigurationError, RouteError
+from custom_smtp.routing import (
+    DomainNotAdded,
+    DomainNotVerified,
+    Reason,
+    ServerShared,
+    ServerUnused,
+    TypesAlike,
+    TypeWithoutServer,
 )
-from custom_smtp.outgoing import Envelope
 from custom_smtp.testing import RecordingTransport
 
 MAIL = Mail(sender=Address("hello@shop.example"), to=Address("ada@example.net"), subject="News", text="...")
-OUTGOING = Outgoing(DeliveryId("d1"), Envelope(None, (Address("ada@example.net"),)), b"Subject: x\r\n\r\n")
 
 
 @define(eq=False)
@@ -53,7 +54,7 @@ class Named:
 MAIN, BULK, FRESH = Named("main"), Named("bulk"), Named("fresh")
 
 
-# By campaign
+# The plan
 
 
 def test_each_type_goes_to_its_server_and_the_rest_to_the_fallback() -> None:
@@ -145,87 +146,211 @@ def test_a_plan_may_stand_in_a_plan() -> None:
     )
 
 
-# Failover
+# The plan, explained
 
 
-def failing(error: TransportError) -> RecordingTransport:
-    def answer(_outgoing: Outgoing) -> Reply:
-        raise error
-
-    return RecordingTransport(answer)
+def through(host: str, *domains: str) -> Sender:
+    return Sender(SmtpTransport(Server(host)), Preparation(domains=domains or None))
 
 
-def refused(code: int, at: Step) -> Callable[[], TransportError]:
-    return lambda: RefusedError(Reply(code, "no"), at=at)
+PLAN = ByCampaign(
+    all_emails=through("main.example", "shop.example", "news.example"),
+    assigned={CampaignType.NEWSLETTER: through("bulk.example", "news.example"), "receipts": through("fast.example")},
+    declared=("audits",),
+)
+RECORD = Record("TXT", "shop.example", "v=spf1 -all")
+RIGHT, MISSING = DomainReport([Check(RECORD, Finding.OK)]), DomainReport([Check(RECORD, Finding.MISSING)])
 
+NEWS = SendingDomain(
+    name="news.example",
+    mail_host="mail.news.example",
+    link_host="links.news.example",
+    link_target="links.shop.example",
+    mail_exchange="10 mx.example.",
+    spf_include="spf.example",
+    dkim_selector="s1",
+    dkim_record="v=DKIM1; p=MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+)
 
-GO_ON: dict[str, Callable[[], TransportError]] = {
-    "no connection": lambda: ConnectError("no route"),
-    "no secret channel": lambda: TlsError("stripped"),
-    "no login": lambda: AuthError("wrong password"),
-    "421 at the door": refused(421, Step.CONNECT),
-    "554 at the door": refused(554, Step.CONNECT),
-    "550 to EHLO": refused(550, Step.EHLO),
-    "451 to MAIL": refused(451, Step.MAIL),
-    "450 to RCPT": refused(450, Step.RCPT),
-    "452 to DATA": refused(452, Step.DATA),
+EXPLAINED: dict[str, tuple[str | None, Reason, str]] = {
+    "assigned": (
+        "receipts",
+        Reason.ASSIGNED,
+        "A mail of the type 'receipts' goes through fast.example:587, which is assigned to that type.",
+    ),
+    "declared": (
+        "audits",
+        Reason.DECLARED,
+        (
+            "A mail of the type 'audits' goes through main.example:587, the one for all emails, since the type is "
+            "declared and has no server of its own. shop.example is one of its sending domains."
+        ),
+    ),
+    "fallback": (
+        CampaignType.EVENT_TRIGGERED,
+        Reason.FALLBACK,
+        (
+            "A mail of the type 'event_triggered' goes through main.example:587, the one for all emails, since no "
+            "server is assigned to that type. shop.example is one of its sending domains."
+        ),
+    ),
+    "no type": (
+        None,
+        Reason.FALLBACK,
+        (
+            "A mail of no campaign type goes through main.example:587, the one for all emails. "
+            "shop.example is one of its sending domains."
+        ),
+    ),
+    "unknown": (
+        "reciepts",
+        Reason.UNKNOWN,
+        (
+            "A mail of the type 'reciepts' goes nowhere: nobody declared that type; this plan knows segment_triggered, "
+            "event_triggered, newsletter, triggered_broadcast, receipts, audits."
+        ),
+    ),
+    "a domain that was not added": (
+        "newsletter",
+        Reason.ASSIGNED,
+        (
+            "A mail of the type 'newsletter' goes through bulk.example:587, which is assigned to that type. Yet it "
+            "would be refused: shop.example is none of its sending domains, which are news.example."
+        ),
+    ),
 }
-STOP: dict[str, Callable[[], TransportError]] = {
-    "uncertain": lambda: UncertainError("the line broke"),
-    "550 to MAIL": refused(550, Step.MAIL),
-    "550 to RCPT": refused(550, Step.RCPT),
-    "554 to DATA": refused(554, Step.DATA),
-    "451 to the content": refused(451, Step.CONTENT),
-    "554 to the content": refused(554, Step.CONTENT),
-    "something unknown": lambda: TransportError("?"),
-}
 
 
-@pytest.mark.parametrize("case", GO_ON)
-def test_it_goes_on_where_the_mail_cannot_have_been_taken(case: str) -> None:
-    spare, error = RecordingTransport(), GO_ON[case]()
-    receipt = Failover((failing(error), spare)).deliver(OUTGOING)
-    assert receipt.earlier == (error,)
-    assert spare.delivered == [OUTGOING]
+@pytest.mark.parametrize("case", EXPLAINED)
+def test_a_mails_way_is_told_in_words(case: str) -> None:
+    campaign, reason, words = EXPLAINED[case]
+    explanation = PLAN.explain(evolve(MAIL, campaign=campaign))
+    assert explanation.reason is reason
+    assert str(explanation) == words
 
 
-@pytest.mark.parametrize("case", STOP)
-def test_it_never_goes_on_where_a_second_mail_or_a_second_refusal_would_come_of_it(case: str) -> None:
-    spare, error = RecordingTransport(), STOP[case]()
-    with pytest.raises(TransportError) as caught:
-        Failover((failing(error), spare)).deliver(OUTGOING)
-    assert caught.value is error
-    assert not spare.delivered
+@pytest.mark.parametrize("campaign", [*PLAN.types, None, "reciepts"])
+def test_what_is_explained_is_what_happens(campaign: str | None) -> None:
+    mail = evolve(MAIL, campaign=campaign)
+    explanation = PLAN.explain(mail)
+    try:
+        sender = PLAN.sender_for(mail)
+    except RouteError:
+        assert (explanation.sender, explanation.reason) == (None, Reason.UNKNOWN)
+    else:
+        assert explanation.sender is sender
 
 
-def test_where_all_fail_the_last_error_tells_of_the_others() -> None:
-    first, second, third = ConnectError("first"), TlsError("second"), ConnectError("third")
-    with pytest.raises(ConnectError, match="third") as caught:
-        Failover([failing(first), failing(second), failing(third)]).deliver(OUTGOING)
-    assert caught.value.earlier == (first, second)
+@pytest.mark.parametrize(("report", "words"), [(RIGHT, "are right."), (MISSING, "are not all right.")])
+def test_what_the_dns_says_is_told_where_it_was_asked(report: DomainReport, words: str) -> None:
+    explanation = PLAN.explain(evolve(MAIL, campaign="receipts"), report=report)
+    assert explanation.domain_verified is report.verified
+    assert str(explanation).endswith(f"The DNS records of shop.example {words}")
 
 
-def test_a_failover_in_a_failover_tells_of_each_once() -> None:
-    errors = [ConnectError("first"), ConnectError("second"), ConnectError("third")]
-    inner = Failover((failing(errors[1]), failing(errors[2])))
-    receipt = Failover((failing(errors[0]), inner, RecordingTransport())).deliver(OUTGOING)
-    assert list(receipt.earlier) == errors
+def test_a_plan_in_a_plan_is_explained_to_the_end() -> None:
+    outer = ByCampaign(all_emails=MAIN, assigned={"receipts": PLAN})
+    assert str(outer.explain(evolve(MAIL, campaign="receipts"))) == (
+        "A mail of the type 'receipts' goes through a plan of its own, which is assigned to that type. There: "
+        "A mail of the type 'receipts' goes through fast.example:587, which is assigned to that type."
+    )
 
 
-def test_the_same_server_may_be_asked_twice() -> None:
-    error = ConnectError("no route")
-    server = failing(error)
-    receipt = Failover((server, server, RecordingTransport())).deliver(OUTGOING)
-    assert receipt.reply.code == 250
+@pytest.mark.parametrize(
+    ("sender", "named"),
+    [
+        (
+            Sender(Failover((SmtpTransport(Server("a.example")), RecordingTransport()))),
+            "a.example:587 or else Recording",
+        ),
+        (
+            Sender(RoundRobin((SmtpTransport(Server("a.example", 465)), SmtpTransport(Server("b.example"))))),
+            "a.example:465 in turns with b.example:587",
+        ),
+        (AsyncSender(InThread(SmtpTransport(Server("a.example")))), "a.example:587"),
+        (MAIN, "Named"),
+    ],
+)
+def test_a_server_is_told_as_people_know_it(sender: Any, named: str) -> None:
+    assert f" goes through {named}" in str(ByCampaign(all_emails=sender).explain(MAIL))
 
 
-def test_the_first_that_can_is_the_only_one_asked() -> None:
-    first, second = RecordingTransport(), RecordingTransport()
-    receipt = Failover((first, second)).deliver(OUTGOING)
-    assert receipt.earlier == ()
-    assert not second.delivered
+# The plan, looked over
 
 
-def test_a_failover_of_none_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="at least one"):
-        Failover(())
+def test_a_plan_in_which_each_type_has_its_server_raises_no_brow() -> None:
+    plan = ByCampaign(all_emails=MAIN, assigned={campaign: Named(campaign) for campaign in CampaignType})
+    assert plan.lint() == ()
+    assert plan.lint(domains=["shop.example"]) == ()
+
+
+def test_a_type_without_a_server_of_its_own_is_found() -> None:
+    plan = ByCampaign(
+        all_emails=MAIN,
+        assigned={campaign: Named(campaign) for campaign in CampaignType if campaign != "newsletter"}
+        | {"receipts": MAIN},
+        declared=("audits",),
+    )
+    assert plan.lint() == tuple(map(TypeWithoutServer, ("newsletter", "receipts", "audits")))
+    assert (
+        str(plan.lint()[0])
+        == "The type 'newsletter' has no server of its own, and goes through the one for all emails."
+    )
+
+
+def found(plan: ByCampaign[Any], kind: type, **asked: Any) -> list[str]:
+    return [str(finding) for finding in plan.lint(**asked) if isinstance(finding, kind)]
+
+
+def test_a_server_that_sends_nothing_is_found() -> None:
+    plan = ByCampaign(all_emails=MAIN, unassigned=(through("new.example"),))
+    assert found(plan, ServerUnused) == ["new.example:587 sends nothing: no type is assigned to it."]
+
+
+def test_a_server_for_two_types_is_found() -> None:
+    bulk = through("bulk.example")
+    plan = ByCampaign(all_emails=PLAN, assigned={"newsletter": bulk, "receipts": through("x.example"), "offers": bulk})
+    assert found(plan, ServerShared) == [
+        "bulk.example:587 sends several types, 'newsletter', 'offers': their reputation is one."
+    ]
+    twice = ByCampaign(all_emails=MAIN, assigned={"newsletter": PLAN, "offers": PLAN})
+    assert found(twice, ServerShared)[0].startswith("A plan of its own sends")
+
+
+def test_two_names_for_one_type_are_found() -> None:
+    plan = ByCampaign(all_emails=MAIN, assigned={"News-Letter": BULK}, declared=("ой", "???", "!"))
+    assert found(plan, TypesAlike) == [
+        "The types 'newsletter' and 'News-Letter' are two to this plan: are they not one?"
+    ]
+
+
+def test_a_domain_that_a_server_would_refuse_is_found() -> None:
+    assert found(PLAN, DomainNotAdded, domains=["Shop.Example", NEWS]) == [
+        (
+            "bulk.example:587 would refuse mail from shop.example: add it to its Preparation(domains=...), "
+            "or send that mail elsewhere."
+        )
+    ]
+    assert found(PLAN, DomainNotAdded) == []
+
+
+def test_a_plan_in_a_plan_is_looked_over_for_domains_too() -> None:
+    outer = ByCampaign(all_emails=MAIN, assigned={"receipts": PLAN, "offers": PLAN})
+    assert found(outer, DomainNotAdded, domains=["shop.example"]) == found(
+        PLAN, DomainNotAdded, domains=["shop.example"]
+    )
+
+
+def test_a_domain_whose_records_are_not_right_is_found() -> None:
+    reports = {"NEWS.example": RIGHT, "shop.example": MISSING}
+    assert found(PLAN, DomainNotVerified, reports=reports) == [
+        "The DNS records of shop.example are not all right: see its report."
+    ]
+    # Whoever asks about a domain sends from it.
+    assert len(found(PLAN, DomainNotAdded, reports=reports)) == 1
+
+
+@pytest.mark.parametrize("asked", [{"domains": "shop.example"}, {"domains": ["a b"]}, {"reports": {"a@b": RIGHT}}])
+def test_what_is_no_domain_cannot_be_asked_about(asked: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        PLAN.lint(**asked)

@@ -6,7 +6,6 @@ the certificate to trust). It opens its lines and logs in, then sends the mails 
 it with an error.
 """
 
-import resource
 import ssl
 import sys
 import time
@@ -62,14 +61,14 @@ class Job:
     @contextmanager
     def clock(self) -> Iterator[None]:
         """Print what the body took, which is sending all the mails."""
-        resident = _resident()
+        resident = _kilobytes("VmRSS")
         used, begun = time.process_time(), time.perf_counter()
         yield
         seconds, used = time.perf_counter() - begun, time.process_time() - used
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        print(f"{seconds:.6f} {used:.6f} {(most - resident) / 2**20:.1f}")
+        print(f"{seconds:.6f} {used:.6f} {(_kilobytes('VmHWM') - resident) / 1024:.1f}")
 
 
-def _resident() -> int:
-    """Octets of this process in memory, now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+def _kilobytes(what: str) -> int:
+    """VmRSS: what of this process is in memory; VmHWM: the most that ever was. (getrusage counts its parent's too.)"""
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(what)]
+    return int(line.split()[1])

@@ -124,16 +124,23 @@ def public_key_of(certificate: bytes) -> bytes:
         TlsError: this is no certificate in DER. It is read strictly, so that there is no second way to read it.
     """
     try:
-        whole, ends = _inside(certificate, 0, _SEQUENCE)
-        if ends != len(certificate):
-            raise ValueError("something stands behind it")
-        body, _ = _inside(whole, 0, _SEQUENCE)
-        place = _inside(body, 0, _VERSION)[1] if body[:1] == bytes([_VERSION]) else 0
-        for tag in _BEFORE_THE_KEY:
-            place = _inside(body, place, tag)[1]
-        return body[place : _inside(body, place, _SEQUENCE)[1]]
+        return _public_key(_inside(_all_inside(certificate), 0, _SEQUENCE)[0])
     except (IndexError, ValueError) as error:
         raise TlsError("the server's certificate is not written as certificates are", retry=Retry.NEVER) from error
+
+
+def _public_key(body: bytes) -> bytes:
+    place = _inside(body, 0, _VERSION)[1] if body[0] == _VERSION else 0
+    for tag in _BEFORE_THE_KEY:
+        place = _inside(body, place, tag)[1]
+    return body[place : _inside(body, place, _SEQUENCE)[1]]
+
+
+def _all_inside(certificate: bytes) -> bytes:
+    inside, ends = _inside(certificate, 0, _SEQUENCE)
+    if ends != len(certificate):
+        raise ValueError("something stands behind it")
+    return inside
 
 
 def _inside(der: bytes, place: int, tag: int) -> tuple[bytes, int]:

@@ -378,46 +378,56 @@ class _Trial:
         try:
             receipt = self.watch.transport.deliver(outgoing)
         except TransportError as error:
-            self._ended(_blame(error), error)
+            self._ended(error)
             raise
         except BaseException:
-            # Interrupted, or a fault of the transport's own: nothing is known, and the next mail may try.
-            self._ended(_Blame.NOBODY)
+            # Interrupted, or a fault of the transport's own.
+            self._unknown()
             raise
-        self._ended(_Blame.MAIL)
+        self._works()
         return receipt
 
-    def _ended(self, blame: _Blame, error: TransportError | None = None) -> None:
-        """Begin the transport's next spell, if this mail's end changes how it does."""
+    def _ended(self, error: TransportError) -> None:
+        match _blame(error):
+            case _Blame.SERVER:
+                self._fails(error)
+            case _Blame.MAIL:
+                self._works()
+            case _:
+                self._unknown()
+
+    def _works(self) -> None:
         health = self.spell.health
-        if blame is _Blame.MAIL and not health.working:
+        if not health.working:
             self.spell.end(Health(last_error=health.last_error))
-        elif blame is _Blame.NOBODY and self.probe:
-            self.spell.end(evolve(health, probing=False))
-        elif blame is _Blame.SERVER and (self.probe or not health.probing):
-            # A mail that came at need, while another is the probe, leaves the end to that one.
-            self.spell.end(self._failed(health, error))
 
-    def _failed(self, health: Health, error: TransportError | None) -> Health:
-        failed = evolve(health, failures=health.failures + 1, last_error=_kept(error), probing=False)
-        if health.resting_since is None or health.resting_until is None:
-            return self._resting(failed, self.watch.rest)
+    def _unknown(self) -> None:
         if self.probe:
-            return self._resting(
-                failed, min(2 * (health.resting_until - health.resting_since), self.watch.longest_rest)
-            )
-        # A try at need, before the rest was over: it neither ends the rest nor prolongs it.
-        return failed
+            # The next mail may try.
+            self.spell.end(evolve(self.spell.health, probing=False))
 
-    def _resting(self, health: Health, rest: timedelta) -> Health:
-        now = self.watch.now()
-        return evolve(health, resting_since=now, resting_until=now + rest)
+    def _fails(self, error: TransportError) -> None:
+        health = self.spell.health
+        if health.probing and not self.probe:
+            # This mail came at need, while another tries whether it is back: the end is that one's.
+            return
+        failed = evolve(health, failures=health.failures + 1, last_error=_kept(error), probing=False)
+        rest = self._next_rest(health)
+        if rest is not None:
+            now = self.watch.now()
+            failed = evolve(failed, resting_since=now, resting_until=now + rest)
+        self.spell.end(failed)
+
+    def _next_rest(self, health: Health) -> timedelta | None:
+        """How long it shall rest from now on; None where the rest that it has stays as it is."""
+        if health.resting_since is None or health.resting_until is None:
+            return self.watch.rest
+        # At need, before a rest was over, it is tried without ending the rest or prolonging it.
+        return min(2 * (health.resting_until - health.resting_since), self.watch.longest_rest) if self.probe else None
 
 
-def _kept(error: TransportError | None) -> TransportError | None:
+def _kept(error: TransportError) -> TransportError:
     """An error to be kept for long: without its traceback, which would keep the mail."""
-    if error is None:
-        return None
     kept = _copied(error)
     kept.earlier = ()
     return kept

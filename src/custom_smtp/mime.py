@@ -16,6 +16,7 @@ from attrs import frozen
 from .addresses import Address, quoted
 from .identifiers import DeliveryId
 from .mail import FOLDS, Attachment, Mail, is_free_text
+from .outgoing import WireForm
 
 _LINE = 78  # RFC 5322 section 2.1.1
 _ENCODED_WORD = 75  # RFC 2047 section 2
@@ -31,7 +32,7 @@ _SHORT_NAME = 60
 _PIECE = re.compile(r"(?:%..|[^%]){1,20}")  # of a percent-encoded value, no octet cut in two
 
 
-def render(mail: Mail, delivery_id: DeliveryId, at: datetime) -> bytes:
+def render(mail: Mail, delivery_id: DeliveryId, at: datetime) -> WireForm:
     """The whole mail, as it is archived, signed and sent.
 
     Args:
@@ -39,7 +40,10 @@ def render(mail: Mail, delivery_id: DeliveryId, at: datetime) -> bytes:
         delivery_id: becomes the Message-ID's left side, so that bounce mail finds its delivery.
         at: the Date header.
     """
-    return b"".join(line.encode() + b"\r\n" for line in _header_lines(mail, delivery_id, at)) + _body(mail, delivery_id)
+    head = b"".join(line.encode() + b"\r\n" for line in _header_lines(mail, delivery_id, at))
+    body = _body(mail, delivery_id)
+    # A header's name comes first on its line, or a space: only a line of the body can begin with a dot.
+    return WireForm.written(head + body, dotted=b"\n." in body)
 
 
 def message_id(mail: Mail, delivery_id: DeliveryId) -> str:

@@ -96,7 +96,7 @@ class Preparation:
         self._require_known_domain(mail)
         delivery_id, at = self.new_id(), self.clock()
         written = self._marked(self._tracked(mail, delivery_id), delivery_id)
-        content = render(written, delivery_id, at)
+        content: bytes = render(written, delivery_id, at)
         if self.signer is not None:
             content = self.signer.sign(content, at)
         envelope = Envelope(mail.bounces_to or mail.sender, (mail.to,))
@@ -167,7 +167,7 @@ class Sender:
         self._record(prepared.copy, receipt)
         return receipt
 
-    def send_all(self, mails: Iterable[Mail], /, *, through: Session) -> Generator[Outcome, None, None]:
+    def send_all(self, mails: Iterable[Mail], /, *, through: Session) -> Generator[Outcome]:
         """Send many mails over lines that are kept; tell what became of each, in their order.
 
         The next mail is asked for while those before are on their way, so the mails may come from a generator, however
@@ -258,7 +258,7 @@ class AsyncSender:
         await self._record(prepared.copy, receipt)
         return receipt
 
-    async def send_all(self, mails: Iterable[Mail], /, *, through: AsyncSession) -> AsyncGenerator[Outcome, None]:
+    async def send_all(self, mails: Iterable[Mail], /, *, through: AsyncSession) -> AsyncGenerator[Outcome]:
         """Send many mails over lines that are kept; tell what became of each, in their order.
 
         The next mail is asked for while those before are on their way, so the mails may come from a generator, however

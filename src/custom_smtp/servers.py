@@ -64,7 +64,7 @@ def _a_mechanism(_instance: object, attribute: "Attribute[Any]", name: str) -> N
 
 @frozen
 class Credentials:
-    """A user name and a password for SMTP AUTH. The password never prints.
+    """A user name and a password for SMTP AUTH. Neither prints: some providers take one secret for both.
 
     Attributes:
         username: as the server knows it.
@@ -76,7 +76,7 @@ class Credentials:
         ConfigurationError: one of them is empty, or cannot be said in AUTH; the message holds neither.
     """
 
-    username: str = field(validator=_sayable("user name"))
+    username: str = field(validator=_sayable("user name"), repr=False)
     password: str = field(validator=_sayable("password"), repr=False)
     mechanism: str = field(
         default="",

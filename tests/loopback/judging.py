@@ -4,14 +4,17 @@ A `Case` is a server, some mails and what is to be told of each. `run` sends the
 against what the server really took.
 """
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from attrs import field, frozen
 
 from custom_smtp import Address, Credentials, DeliveryId, Outgoing, Receipt, Server, SmtpTransport, Tls
+from custom_smtp.edge.smtp_asyncio import AsyncSmtpTransport
 from custom_smtp.errors import (
     AuthError,
     ConnectError,
@@ -35,6 +38,8 @@ SECRETS = (CREDENTIALS.password.encode(), b"czNjcmV0LXDDpHNzd29yZ", b"AHNob3AAcz
 LOCK_STEP = ("AUTH PLAIN", "SIZE 20000000", "8BITMIME")
 BY_DOT = (*LOCK_STEP, "PIPELINING")
 BY_BDAT = (*BY_DOT, "CHUNKING")
+
+Making = Callable[[], Script]
 
 BRIEF = 1.0
 """Seconds for each step where a case waits for a limit to end."""
@@ -60,10 +65,11 @@ class Case:
     """A server that does something, and what is to be told of each mail, in order.
 
     Attributes:
+        script: makes the server's script, anew for every run.
         expected: in the words of `told`; where it depends on how far something had come, ``accepted | uncertain``.
     """
 
-    script: Script
+    script: Making
     expected: tuple[str, ...]
     mails: tuple[Outgoing, ...] = field(factory=lambda: mails(3))
     seconds: float = AMPLE
@@ -95,25 +101,36 @@ class Run:
 
 def run(case: Case) -> Run:
     """Send a case's mails in one session."""
-    with ScriptedServer(case.script) as server:
-        where = Server(
-            "127.0.0.1",
-            server.port,
-            case.credentials,
-            tls=case.tls,
-            limits=Limits(
-                connect=case.seconds, greeting=case.seconds, reply=case.seconds, final=case.seconds, transaction=60
-            ),
-            pace=case.pace,
-        )
+
+    def send(server: Server) -> tuple[list[Outcome], list[Outcome]]:
+        with SmtpTransport(server, context=TRUSTED).session(connections=case.connections) as session:
+            return list(session.deliver_all(case.mails)), session.take_unclaimed()
+
+    return _run(case, send)
+
+
+def run_on_a_loop(case: Case) -> Run:
+    """Send a case's mails in one session of the asynchronous twin."""
+
+    async def send(server: Server) -> tuple[list[Outcome], list[Outcome]]:
+        async with AsyncSmtpTransport(server, context=TRUSTED).session(connections=case.connections) as session:
+            return [outcome async for outcome in session.deliver_all(case.mails)], await session.take_unclaimed()
+
+    return _run(case, lambda server: asyncio.run(send(server)))
+
+
+def _run(case: Case, send: Callable[[Server], tuple[list[Outcome], list[Outcome]]]) -> Run:
+    each = case.seconds
+    limits = Limits(connect=each, greeting=each, reply=each, final=each, transaction=60)
+    with ScriptedServer(case.script()) as server:
+        where = Server("127.0.0.1", server.port, case.credentials, tls=case.tls, limits=limits, pace=case.pace)
         began = time.monotonic()
-        with SmtpTransport(where, context=TRUSTED).session(connections=case.connections) as session:
-            outcomes = list(session.deliver_all(case.mails))
+        outcomes, unclaimed = send(where)
         took = time.monotonic() - began
     return Run(
         case,
         outcomes,
-        session.take_unclaimed(),
+        unclaimed,
         took,
         server.taken,
         server.contents,
@@ -130,7 +147,7 @@ def judge(done: Run) -> None:
         for outcome, found, expected in zip(done.outcomes, done.told, done.case.expected, strict=True)
         if found not in expected.split(" | ")
     ]
-    assert not wrong
+    assert not wrong, wrong
     assert not done.unclaimed
     is_safe(done.case.mails, done.outcomes, done.taken, done.contents)
     assert not any(secret in done.heard_in_clear for secret in SECRETS)
@@ -191,6 +208,8 @@ def speaking(
     greeting: Answer = "220 mail.test ESMTP",
     failed: Failed = Failed.OVER,
     together: bool = False,
-) -> Script:
+) -> Making:
     """A polite server with STARTTLS."""
-    return polite(answers, certificate=GOOD, offers=offers, greeting=greeting, failed=failed, together=together)
+    return partial(
+        polite, answers, certificate=GOOD, offers=offers, greeting=greeting, failed=failed, together=together
+    )

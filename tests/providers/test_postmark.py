@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from custom_smtp import Credentials, Tls
 from custom_smtp.errors import ConfigurationError, MailError, UnverifiedError
 from custom_smtp.events import (
     AutoReplied,
@@ -25,6 +26,7 @@ from custom_smtp.events import (
     Unsubscribed,
 )
 from custom_smtp.identifiers import DeliveryId
+from custom_smtp.providers import postmark
 from custom_smtp.providers.postmark import DELAYS, KINDS, NO_BOUNCES, Postmark
 from custom_smtp.state import why_not_to_write
 from custom_smtp.testing.contracts import feedback_contract
@@ -355,3 +357,11 @@ def test_a_header_that_says_otherwise_is_a_mail_error(header: tuple[str, str]) -
 def test_ids_that_differ_in_letter_case_contradict() -> None:
     with pytest.raises(MailError):
         POSTMARK.mark((("X-PM-Metadata-delivery-id", "D1"),), DeliveryId("d1"))
+
+
+def test_its_relay_is_ready_made() -> None:
+    server = postmark.server("t0ken")
+    assert (server.host, server.port, server.tls) == ("smtp.postmarkapp.com", 587, Tls.STARTTLS)
+    assert server.credentials == Credentials("t0ken", "t0ken")
+    assert postmark.server("t0ken", relay=postmark.Relay.BROADCAST).host == "smtp-broadcasts.postmarkapp.com"
+    assert "t0ken" not in repr(server)

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
+from custom_smtp import Credentials, Tls
 from custom_smtp.errors import ConfigurationError, MailError, MalformedError, UnverifiedError
 from custom_smtp.events import (
     Accepted,
@@ -31,6 +32,7 @@ from custom_smtp.events import (
     Unsubscribed,
 )
 from custom_smtp.identifiers import DeliveryId
+from custom_smtp.providers import sendgrid
 from custom_smtp.providers.sendgrid import MAX_AGE, SendGrid
 from custom_smtp.state import why_not_to_write
 from custom_smtp.testing.contracts import feedback_contract
@@ -396,3 +398,11 @@ def test_the_header_survives_folding_at_any_blank(arguments: dict[str, str]) -> 
     assert "=?" not in value
     for blank in ("", "  ", "\r\n "):
         assert json.loads(value.replace(" ", blank))["unique_args"] == {**arguments, "csm_id": "d1"}
+
+
+def test_its_relay_is_ready_made() -> None:
+    server = sendgrid.server("SG.key")
+    assert (server.host, server.port, server.tls) == ("smtp.sendgrid.net", 587, Tls.STARTTLS)
+    assert server.credentials == Credentials("apikey", "SG.key")
+    assert server.pace.mails_per_connection == sendgrid.MAILS_PER_CONNECTION
+    assert sendgrid.server("SG.key", relay=sendgrid.Relay.EU).host == "smtp.eu.sendgrid.net"

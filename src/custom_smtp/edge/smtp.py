@@ -128,7 +128,7 @@ class SmtpSession:
     connections: int
     _open: "Callable[[], _Conversation]" = field(repr=False)
     _unclaimed: list[Outcome] = field(factory=list, init=False, repr=False)
-    _running: Generator[Outcome, None, None] | None = field(default=None, init=False, repr=False)
+    _running: Generator[Outcome] | None = field(default=None, init=False, repr=False)
     _kept: "deque[_Conversation]" = field(factory=deque, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -171,7 +171,7 @@ class SmtpSession:
     ) -> None:
         self.close()
 
-    def _in_turns(self, mails: Iterator[tuple[int, Outgoing]]) -> Generator[Outcome, None, None]:
+    def _in_turns(self, mails: Iterator[tuple[int, Outgoing]]) -> Generator[Outcome]:
         source, order = _Source(lambda _: next(mails, None)), _InOrder()
         ends = self._serve(source)
         try:
@@ -183,7 +183,7 @@ class SmtpSession:
             self._unclaimed += [outcome for ended in ends for outcome in order.told(ended)] + order.rest()
         source.raise_failure()
 
-    def _in_threads(self, mails: Iterator[tuple[int, Outgoing]]) -> Generator[Outcome, None, None]:
+    def _in_threads(self, mails: Iterator[tuple[int, Outgoing]]) -> Generator[Outcome]:
         source, order, crew = _Source(lambda _: next(mails, None)), _InOrder(), _Crew(self._serve, self.connections)
         try:
             while (mail := source.next(wait=True)) is not None:

@@ -108,7 +108,7 @@ class AsyncSmtpSession:
     connections: int
     _open: "Callable[[], Coroutine[Any, Any, _Conversation]]" = field(repr=False)
     _unclaimed: list[Outcome] = field(factory=list, init=False, repr=False)
-    _running: AsyncGenerator[Outcome, None] | None = field(default=None, init=False, repr=False)
+    _running: AsyncGenerator[Outcome] | None = field(default=None, init=False, repr=False)
     _kept: "deque[_Conversation]" = field(factory=deque, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -130,7 +130,7 @@ class AsyncSmtpSession:
         self._running = self._in_tasks(outgoings)
         return self._running
 
-    async def _in_tasks(self, outgoings: Iterable[Outgoing] | AsyncIterable[Outgoing]) -> AsyncGenerator[Outcome, None]:
+    async def _in_tasks(self, outgoings: Iterable[Outgoing] | AsyncIterable[Outgoing]) -> AsyncGenerator[Outcome]:
         crew = _Crew(self._serve, self.connections, _asynchronous(outgoings))
         early: dict[int, Outcome] = {}
         told = 0

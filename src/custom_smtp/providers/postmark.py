@@ -6,6 +6,7 @@ webhook" ...), "Bounce API" with its bounce types, "Custom metadata FAQ", "Sendi
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from enum import StrEnum
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,7 @@ from ..events import (
 )
 from ..identifiers import DeliveryId
 from ..ports import Headers
+from ..servers import Credentials, Server
 from ..web import Request
 from ..webhooks import (
     a_secret,
@@ -91,6 +93,21 @@ SUPPRESSIONS: dict[str, Callable[[About], Event]] = {
 
 A person's own unsubscription is a ManualSuppression too, and so is a reason not known here.
 """
+
+
+class Relay(StrEnum):
+    """Which of Postmark's servers a mail goes through ("Send email with SMTP")."""
+
+    TRANSACTIONAL = "smtp.postmarkapp.com"
+    BROADCAST = "smtp-broadcasts.postmarkapp.com"
+
+
+def server(token: str, *, relay: Relay = Relay.TRANSACTIONAL) -> Server:
+    """Postmark's server, on port 587: it has no 465. The server token is both user name and password.
+
+    For a message stream other than the relay's own, the mail itself names it by the header X-PM-Message-Stream.
+    """
+    return Server(host=relay.value, port=587, credentials=Credentials(token, token))
 
 
 @frozen
