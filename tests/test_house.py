@@ -41,6 +41,7 @@ RULES = (
     "smtp_commands",
     "smtp_dialogue",
     "server_report",
+    "dane",
     "tokens",
     "html",
     "tracking",

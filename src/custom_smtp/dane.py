@@ -5,7 +5,7 @@ them, is decided where the line is made secret.
 """
 
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import sha256, sha512
 from hmac import compare_digest
 
@@ -31,8 +31,17 @@ def tlsa_name(host: str, port: int) -> str:
 ENDS = frozenset({1, 3})
 """The usages that name the server's own certificate: PKIX-EE and DANE-EE (RFC 6698 section 2.1.1, RFC 7218)."""
 
-DIGEST_SIZES = {0: None, 1: sha256().digest_size, 2: sha512().digest_size}
-"""The matching types, and how long what they compare is: as it is, SHA-256, SHA-512 (RFC 6698 section 2.1.3)."""
+MATCHINGS: dict[int, Callable[[bytes], bytes]] = {
+    0: bytes,
+    1: lambda selected: sha256(selected).digest(),
+    2: lambda selected: sha512(selected).digest(),
+}
+"""The matching types: what is compared as it is, by its SHA-256, by its SHA-512 (RFC 6698 section 2.1.3)."""
+
+SELECTORS: dict[int, Callable[[bytes], bytes]] = {0: bytes, 1: lambda certificate: public_key_of(certificate)}
+"""What of a certificate is compared: all of it, or its public key (RFC 6698 section 2.1.2)."""
+
+_SIZES = {1: 32, 2: 64}
 
 
 @frozen
@@ -54,10 +63,9 @@ class Tlsa:
     @property
     def usable(self) -> bool:
         """Whether the server's own certificate can be compared with it."""
-        if self.usage not in ENDS or self.selector not in {0, 1} or self.matching not in DIGEST_SIZES:
-            return False
-        size = DIGEST_SIZES[self.matching]
-        return len(self.association) == size if size else bool(self.association)
+        known = self.usage in ENDS and self.selector in SELECTORS and self.matching in MATCHINGS
+        size = len(self.association)
+        return known and size > 0 and size == _SIZES.get(self.matching, size)
 
     def matches(self, certificate: bytes) -> bool:
         """Whether it names this certificate, in DER.
@@ -67,9 +75,8 @@ class Tlsa:
         """
         if not self.usable:
             return False
-        selected = public_key_of(certificate) if self.selector else certificate
-        digests = {0: selected, 1: sha256(selected).digest(), 2: sha512(selected).digest()}
-        return compare_digest(digests[self.matching], self.association)
+        selected = SELECTORS[self.selector](certificate)
+        return compare_digest(MATCHINGS[self.matching](selected), self.association)
 
     def __str__(self) -> str:
         return f"{self.usage} {self.selector} {self.matching} {self.association.hex()}"

@@ -20,7 +20,6 @@ protocols = submission
 listen = 127.0.0.1
 hostname = mail.test
 log_path = /var/log/dovecot.log
-auth_debug = yes
 mail_location = maildir:/tmp/%u
 ssl = required
 ssl_cert = </etc/dovecot/server.pem
@@ -54,8 +53,10 @@ service submission-login {{
     port = {port}
   }}
 }}
-service stats {{
-  client_limit = 100
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 """
 
@@ -89,7 +90,7 @@ def running_dovecot(folder: Path, certificate: Certificate, behind: Mailbox) -> 
                 "etc/dovecot/dovecot.conf": _CONFIG.format(port=port, relay=behind.port),
                 "etc/dovecot/oauth2.conf": _TOKENS,
                 "etc/dovecot/users": "shop:{PLAIN}s3cret\n",
-                "etc/dovecot/keys/shared/default/HS256/default": base64.b64encode(_KEY),
+                "etc/dovecot/keys/default/HS256/default": base64.b64encode(_KEY),
                 "etc/dovecot/server.pem": certificate.chain,
                 "etc/dovecot/server.key": certificate.key,
             }
