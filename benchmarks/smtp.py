@@ -1,6 +1,6 @@
 """How fast mails are handed to a server: custom_smtp, its peers, and what a compiled client reaches, in one run.
 
-    python benchmarks/smtp.py [--quick] [--rows PATTERN ...] [--rounds N] [--list]
+    python benchmarks/smtp.py [--quick] [--rows PATTERN ...] [--rounds N] [--anywhere] [--list]
     python benchmarks/smtp.py --memory [MAILS]
 
 A row is one server and one kind of mail, such as ``starttls-20KB-1-0ms``: STARTTLS with AUTH, mails of 20 KB, one
@@ -10,6 +10,9 @@ the rounds, with the least and the most.
 
 Every client is a process of its own (`clients/`), and so is the server (`native/sink.c`), which counts what it takes:
 a mail too few ends the run. Lines stand and are logged in before a client's clock starts.
+
+The server has a core of its own and the client another, as on two machines. Left to the system (``--anywhere``), some
+runs have both on one core, where waking each other costs next to nothing, and figures jump by a factor of four.
 
 It needs Linux, gcc, libssl-dev, Node.js with npm, Postfix's smtp-source and ``pip install -e '.[bench]'``. The server
 and the limit are compiled, and Nodemailer is installed, into a folder that is removed at the end.
@@ -176,7 +179,7 @@ def main() -> int:
     rows = [row for row in ROWS if any(fnmatch(row.name, pattern) for pattern in patterns)]
     rounds = told.rounds or (2 if told.quick else 5)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        workshop = Workshop.fitted(Path(folder), nodemailer=told.memory is None)
+        workshop = Workshop.fitted(Path(folder), None if told.anywhere else _apart(), nodemailer=told.memory is None)
         if told.memory is not None:
             print(memory_table(workshop, told.memory))
             return 0
@@ -196,6 +199,7 @@ def _told() -> argparse.Namespace:
     parser.add_argument("--rows", nargs="+", metavar="PATTERN", help="only these, such as 'starttls-*-1-0ms'")
     parser.add_argument("--rounds", type=int, help="how often each client has its turn in each row")
     parser.add_argument("--list", action="store_true", help="name every row, and end")
+    parser.add_argument("--anywhere", action="store_true", help="let the system choose the cores")
     parser.add_argument(
         "--memory",
         nargs="?",
@@ -241,9 +245,10 @@ class Workshop:
     """A folder with all that had to be built or installed for a run."""
 
     folder: Path
+    server_core: int | None = None
 
     @classmethod
-    def fitted(cls, folder: Path, *, nodemailer: bool) -> "Workshop":
+    def fitted(cls, folder: Path, server_core: int | None, *, nodemailer: bool) -> "Workshop":
         """Build the server and the limit; install what `pip` cannot. What is missing is said in one line."""
         for program, package in PACKAGE_OF.items():
             if _found(program) is None:
@@ -262,7 +267,7 @@ class Workshop:
             if subprocess.run(npm, check=False).returncode:
                 sys.exit(f"missing: {NODEMAILER}, which npm could not install")
         _write_certificate(folder)
-        return cls(folder)
+        return cls(folder, server_core)
 
     def clients(self) -> list[Client]:
         python = sys.executable
@@ -301,6 +306,8 @@ class Workshop:
         with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as sink:
             try:
                 assert sink.stdout is not None
+                if self.server_core is not None:
+                    os.sched_setaffinity(sink.pid, {self.server_core})
                 yield ListeningServer(int(sink.stdout.readline().split()[1]))
             finally:
                 sink.terminate()
@@ -347,6 +354,15 @@ def _by_the_wall(client: Client, row: Row, mails: int, server: ListeningServer) 
 def _cpu_of_children() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def _apart() -> int | None:
+    """Leave the first core to the server: we, and every client that we start, stay off it. Its number, if it can be."""
+    first, *others = sorted(os.sched_getaffinity(0))
+    if not others:
+        return None
+    os.sched_setaffinity(0, others)
+    return first
 
 
 def _found(program: str) -> str | None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from custom_smtp import Credentials, Server, Tls
 from custom_smtp.errors import ConfigurationError
-from custom_smtp.servers import OPTIONS, SCHEMES, Limits
+from custom_smtp.servers import OPTIONS, SCHEMES, Dane, Limits
 
 SECRET = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=30)
 
@@ -65,6 +65,11 @@ class TestServer:
             ({"ca_file": "ca\x00.pem"}, "give the path of a PEM file"),
             ({"ca_file": 7}, "give the path of a PEM file"),
             ({"limits": 60}, "Limits.all_of(60)"),
+            ({"dane": True}, "use Dane.IF_PUBLISHED or Dane.REQUIRED"),
+            ({"dane": "required"}, "use Dane.IF_PUBLISHED or Dane.REQUIRED"),
+            ({"dane": Dane.REQUIRED, "host": "192.0.2.1"}, "write the name"),
+            ({"dane": Dane.REQUIRED, "host": "2001:db8::1"}, "write the name"),
+            ({"dane": Dane.IF_PUBLISHED, "tls": Tls.OPPORTUNISTIC}, "leave Tls.OPPORTUNISTIC out"),
         ],
     )
     def test_one_that_cannot_be_is_refused_and_told_what_to_write(self, fields: dict[str, Any], says: str) -> None:
@@ -100,6 +105,11 @@ class TestServer:
         assert Server("smtp.shop.example", 465).tls is Tls.IMPLICIT
         assert Server("smtp.shop.example", 465, tls=Tls.STARTTLS).tls is Tls.STARTTLS
         assert {tls.name for tls in Tls} == {"STARTTLS", "IMPLICIT", "OPPORTUNISTIC"}
+
+    def test_nobody_is_asked_about_its_certificate_unless_it_says_so(self) -> None:
+        assert Server("smtp.shop.example").dane is None
+        assert Server("smtp.shop.example", dane=Dane.REQUIRED).dane is Dane.REQUIRED
+        assert Server("smtp.shop.example", 465, dane=Dane.IF_PUBLISHED).tls is Tls.IMPLICIT
 
     def test_it_prints_where_it_is(self) -> None:
         assert str(Server("smtp.shop.example", 2525)) == "smtp.shop.example:2525"

@@ -13,6 +13,55 @@ from attrs import frozen
 
 from .errors import Retry, TlsError
 
+# A certificate is read (RFC 5280 section 4.1) as far as its public key: so little takes no library.
+
+_INTEGER, _SEQUENCE, _VERSION = 0x02, 0x30, 0xA0
+
+_BEFORE_THE_KEY = (_INTEGER, _SEQUENCE, _SEQUENCE, _SEQUENCE, _SEQUENCE)
+"""Serial number, signature algorithm, issuer, validity, subject."""
+
+
+def public_key_of(certificate: bytes) -> bytes:
+    """A certificate's public key, with what it says of itself: the SubjectPublicKeyInfo, in DER.
+
+    Raises:
+        TlsError: this is no certificate in DER. It is read strictly, so that there is no second way to read it.
+    """
+    try:
+        return _public_key(_inside(_all_inside(certificate), 0, _SEQUENCE)[0])
+    except (IndexError, ValueError) as error:
+        raise TlsError("the server's certificate is not written as certificates are", retry=Retry.NEVER) from error
+
+
+def _public_key(body: bytes) -> bytes:
+    place = _inside(body, 0, _VERSION)[1] if body[0] == _VERSION else 0
+    for tag in _BEFORE_THE_KEY:
+        place = _inside(body, place, tag)[1]
+    return body[place : _inside(body, place, _SEQUENCE)[1]]
+
+
+def _all_inside(certificate: bytes) -> bytes:
+    inside, ends = _inside(certificate, 0, _SEQUENCE)
+    if ends != len(certificate):
+        raise ValueError("something stands behind it")
+    return inside
+
+
+def _inside(der: bytes, place: int, tag: int) -> tuple[bytes, int]:
+    """What is inside the element with this tag, and where the next begins (X.690 sections 8.1 and 10.1)."""
+    if der[place] != tag:
+        raise ValueError("another element than was due")
+    size, begins = der[place + 1], place + 2
+    if size >= 0x80:
+        digits = der[begins : begins + (size & 0x7F)]
+        size, begins = int.from_bytes(digits), begins + len(digits)
+        if len(digits) > 4 or size < 0x80 or digits[0] == 0:
+            raise ValueError("a length that is not in its shortest form")
+    ends = begins + size
+    if ends > len(der):
+        raise ValueError("it is cut off")
+    return der[begins:ends], ends
+
 
 def pin_of(certificate: bytes) -> str:
     """The pin of a certificate's key: the SHA-256 of its public key, in base64 (RFC 7469 section 2.4).
@@ -38,7 +87,7 @@ MATCHINGS: dict[int, Callable[[bytes], bytes]] = {
 }
 """The matching types: what is compared as it is, by its SHA-256, by its SHA-512 (RFC 6698 section 2.1.3)."""
 
-SELECTORS: dict[int, Callable[[bytes], bytes]] = {0: bytes, 1: lambda certificate: public_key_of(certificate)}
+SELECTORS: dict[int, Callable[[bytes], bytes]] = {0: bytes, 1: public_key_of}
 """What of a certificate is compared: all of it, or its public key (RFC 6698 section 2.1.2)."""
 
 _SIZES = {1: 32, 2: 64}
@@ -114,53 +163,3 @@ def _read(value: str) -> Tlsa | None:
         return Tlsa(usage, selector, matching, bytes.fromhex(digits))
     except ValueError:
         return None
-
-
-# A certificate in DER (RFC 5280 section 4.1), as far as its public key. Reading this little takes no library.
-
-_INTEGER, _SEQUENCE, _VERSION = 0x02, 0x30, 0xA0
-
-_BEFORE_THE_KEY = (_INTEGER, _SEQUENCE, _SEQUENCE, _SEQUENCE, _SEQUENCE)
-"""Serial number, signature algorithm, issuer, validity, subject."""
-
-
-def public_key_of(certificate: bytes) -> bytes:
-    """A certificate's public key, with what it says of itself: the SubjectPublicKeyInfo, in DER.
-
-    Raises:
-        TlsError: this is no certificate in DER. It is read strictly, so that there is no second way to read it.
-    """
-    try:
-        return _public_key(_inside(_all_inside(certificate), 0, _SEQUENCE)[0])
-    except (IndexError, ValueError) as error:
-        raise TlsError("the server's certificate is not written as certificates are", retry=Retry.NEVER) from error
-
-
-def _public_key(body: bytes) -> bytes:
-    place = _inside(body, 0, _VERSION)[1] if body[0] == _VERSION else 0
-    for tag in _BEFORE_THE_KEY:
-        place = _inside(body, place, tag)[1]
-    return body[place : _inside(body, place, _SEQUENCE)[1]]
-
-
-def _all_inside(certificate: bytes) -> bytes:
-    inside, ends = _inside(certificate, 0, _SEQUENCE)
-    if ends != len(certificate):
-        raise ValueError("something stands behind it")
-    return inside
-
-
-def _inside(der: bytes, place: int, tag: int) -> tuple[bytes, int]:
-    """What is inside the element with this tag, and where the next begins (X.690 sections 8.1 and 10.1)."""
-    if der[place] != tag:
-        raise ValueError("another element than was due")
-    size, begins = der[place + 1], place + 2
-    if size >= 0x80:
-        digits = der[begins : begins + (size & 0x7F)]
-        size, begins = int.from_bytes(digits), begins + len(digits)
-        if len(digits) > 4 or size < 0x80 or digits[0] == 0:
-            raise ValueError("a length that is not in its shortest form")
-    ends = begins + size
-    if ends > len(der):
-        raise ValueError("it is cut off")
-    return der[begins:ends], ends

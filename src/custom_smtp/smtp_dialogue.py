@@ -175,8 +175,10 @@ class Dialogue:
 
     @property
     def idle(self) -> bool:
-        """Whether every mail that was submitted has ended."""
-        return not (self._waiting or self._again or self._envelope or self._unanswered)
+        """Whether no mail is on its way, and none will be begun: the others are `unattempted`."""
+        if self._envelope or self._unanswered:
+            return False
+        return self._closing or not (self._waiting or self._again)
 
     @property
     def closing(self) -> bool:

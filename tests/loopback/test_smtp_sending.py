@@ -242,3 +242,16 @@ def test_a_line_is_closed_after_so_many_mails() -> None:
             outcomes = list(Sender(transport).send_all(mails(10), through=session))
     assert all(isinstance(outcome.result, Receipt) for outcome in outcomes)
     assert [len(each.contents) for each in server.conversations] == [4, 4, 2]
+
+
+def test_a_server_that_closes_after_a_mail_gets_the_next_on_a_new_line() -> None:
+    """The next mail's envelope is under way when the answer says that the line will be closed."""
+    closing = {"CONTENT": [None, None, "421 4.3.2 closing"]}
+    with ScriptedServer(polite(closing, certificate=GOOD, offers=PIPELINING)) as server:
+        transport = SmtpTransport(server_at(server.port), context=TRUSTED)
+        with transport.session() as session:
+            outcomes = list(Sender(transport).send_all(mails(8), through=session))
+    assert [type(outcome.result).__name__ for outcome in outcomes].count("RefusedError") == 1
+    assert isinstance(outcomes[2].result, RefusedError)
+    assert outcomes[2].result.reply.code == 421
+    assert len(server.conversations) == 2

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from attrs import field, frozen
 
 from custom_smtp import Address, DeliveryId, Outgoing, Receipt, Server, SmtpTransport
-from custom_smtp.errors import RefusedError, Step
+from custom_smtp.errors import RefusedError, Step, UncertainError
 from custom_smtp.outgoing import Envelope, Outcome
 from custom_smtp.servers import Pace
 
@@ -102,9 +102,27 @@ class Mailing:
         arrived = mailbox.arrived(self.mark.encode())
         contents = {person.email: mail.outgoing.content for mail in self.mails for person in mail.reached}
         found = Counter(each.recipient for each in arrived)
-        assert found == Counter(list(contents)), f"too few or many: {found ^ Counter(list(contents))}"
+        lost, extra = Counter(contents.keys()) - found, found - Counter(contents.keys())
+        assert not lost, f"not there: {lost}"
+        assert not extra, f"too many: {extra}"
         altered = [each.recipient for each in arrived if not each.holds(contents[each.recipient])]
         assert not altered, f"not as they were sent: {altered}"
+
+    def check_honest(self, outcomes: Sequence[Outcome], mailbox: Mailbox) -> None:
+        """Where the server falls over: whoever is told of has just that, and an uncertain mail came once or not."""
+        assert [outcome.delivery_id for outcome in outcomes] == [mail.outgoing.delivery_id for mail in self.mails]
+        arrived = mailbox.arrived(self.mark.encode())
+        found = Counter(each.recipient for each in arrived)
+        told = {outcome.delivery_id: outcome.result for outcome in outcomes}
+        for mail in self.mails:
+            result = told[mail.outgoing.delivery_id]
+            at_most = 1 if isinstance(result, Receipt | UncertainError) else 0
+            at_least = 1 if isinstance(result, Receipt) else 0
+            wrong = [each.email for each in mail.reached if not at_least <= found.pop(each.email, 0) <= at_most]
+            assert not wrong, f"{result!r}, but {wrong}"
+        assert not found, f"what nobody was to get: {found}"
+        contents = {person.email: mail.outgoing.content for mail in self.mails for person in mail.reached}
+        assert [each.recipient for each in arrived if not each.holds(contents[each.recipient])] == []
 
 
 def to_many(count: int = 40) -> Mailing:
@@ -206,6 +224,6 @@ def _told(outcome: Outcome) -> _Told | str:
 
 def _to_be_told(mail: Expected) -> _Told:
     if mail.reached:
-        return "accepted", 250, {address and address.email: said for address, said in mail.refused.items()}
+        return "accepted", 250, {address.email if address else None: said for address, said in mail.refused.items()}
     said = next(iter(mail.refused.values()))
     return "refused", said[1], {None: said}

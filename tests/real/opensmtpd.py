@@ -33,7 +33,9 @@ def running_opensmtpd(folder: Path, certificate: Certificate) -> Iterator[Mailbo
     port = free_port()
     with own_root("opensmtpd", folder, ["opensmtpd", "opensmtpq", "reader"]) as root:
         hashed = root.run("/usr/libexec/opensmtpd/encrypt", "s3cret").strip()
-        root.write({"etc/smtpd.conf": _CONFIG.format(port=port, hashed=hashed), "etc/ssl/server.pem": certificate.chain})
+        root.write(
+            {"etc/smtpd.conf": _CONFIG.format(port=port, hashed=hashed), "etc/ssl/server.pem": certificate.chain}
+        )
         # It does not start without authorities to trust, though it calls nobody.
         root.write({"etc/ssl/certs/ca-certificates.crt": certificate.chain})
         root.write({"etc/ssl/server.key": certificate.key}, mode=0o600)

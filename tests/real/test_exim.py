@@ -39,8 +39,6 @@ MAIL = Mail(
 )
 
 
-
-
 @pytest.fixture(scope="module")
 def exim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailbox]:
     with running_exim(tmp_path_factory.mktemp("exim"), AUTHORITY.issue("127.0.0.1")) as running:

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from custom_smtp import Credentials, Server
+from custom_smtp import Credentials, Server, SmtpTransport
 from custom_smtp.errors import AuthError
+from custom_smtp.outgoing import Notify
 from custom_smtp.testing.certificates import Authority
 
 from .mailbox import Mailbox
-from .mailings import PACES, Mailing, to_many, with_a_run_of_refusals, with_every_refusal, with_refusals
+from .mailings import PACES, SENDER, Mailing, person, to_many, with_a_run_of_refusals, with_every_refusal, with_refusals
 from .postfix import running_postfix
 
 AUTHORITY = Authority(datetime.now(UTC))
@@ -48,6 +49,18 @@ def test_a_long_run_of_refusals_costs_nobody_else_a_mail(
 ) -> None:
     sent = with_a_run_of_refusals()
     sent.check(sent.send(evolve(server, pace=PACES[pace]), connections), mailbox)
+
+
+def test_a_report_of_success_names_the_delivery_and_its_recipient(server: Server, mailbox: Mailbox) -> None:
+    sent = to_many(1)
+    [mail] = sent.mails
+    told = evolve(mail.outgoing, envelope=evolve(mail.outgoing.envelope, notify=(Notify.SUCCESS,)))
+    assert SmtpTransport(server).deliver(told).reply.code == 250
+    arrived = {each.recipient: each.stored for each in mailbox.arrived(sent.mark.encode())}
+    assert sorted(arrived) == [SENDER.email, person(0).email]
+    report = arrived[SENDER.email]
+    assert f"Original-Envelope-Id: {told.delivery_id}\n".encode() in report
+    assert f"Original-Recipient: rfc822;{person(0).email}\nAction: delivered\n".encode() in report
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"])

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from custom_smtp import Credentials, Server
+from custom_smtp import Address, Credentials, Server, SmtpTransport
 from custom_smtp.errors import AuthError
+from custom_smtp.outgoing import Envelope, Notify, Returned
 from custom_smtp.servers import OAuthCredentials, Pace
 from custom_smtp.testing.certificates import Authority
 
 from .mailbox import Mailbox
-from .mailings import PACES, Mailing, to_many, with_every_refusal, with_refusals
+from .mailings import PACES, SENDER, Mailing, person, to_many, with_every_refusal, with_refusals
 from .smtp_server import TOKEN, running_smtp_server
 
 AUTHORITY = Authority(datetime.now(UTC))
@@ -40,6 +41,22 @@ def test_each_mail_arrives_once_as_it_is_for_whom_it_is(
 ) -> None:
     sent = mailing()
     sent.check(sent.send(evolve(server, pace=PACES[pace]), connections), mailbox)
+
+
+def test_what_is_asked_of_reports_is_understood(server: Server, mailbox: Mailbox) -> None:
+    sent = to_many(1)
+    tagged = Address("ada+news=1@example.net")
+    envelope = Envelope(SENDER, (tagged, person(1)), notify=(Notify.FAILURE, Notify.DELAY), returned=Returned.FULL)
+    told = evolve(sent.mails[0].outgoing, envelope=envelope)
+    assert SmtpTransport(server).deliver(told).reply.code == 250
+    arrived = mailbox.arrived(sent.mark.encode())
+    assert sorted(each.recipient for each in arrived) == [tagged.email, person(1).email]
+    for each in arrived:
+        assert each.holds(told.content)
+        assert f'"dsn":{{"ret":"FULL","envid":"{told.delivery_id}"}}'.encode() in each.stored
+        for recipient in envelope.recipients:
+            asked = f'"dsn":{{"notify":["FAILURE","DELAY"],"orcpt":"rfc822;{recipient.email}"}}'
+            assert asked.encode() in each.stored
 
 
 def test_a_token_is_asked_for_on_every_connection(server: Server, mailbox: Mailbox) -> None:
