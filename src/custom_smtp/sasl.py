@@ -10,7 +10,7 @@ from urllib.parse import quote_from_bytes
 
 from attrs import define, field
 
-from .errors import AuthError
+from .errors import AuthError, Retry
 from .replies import Reply
 from .servers import Credentials, OAuthCredentials
 
@@ -26,6 +26,11 @@ class Exchange(Protocol):
     @property
     def secrets(self) -> tuple[bytes, ...]:
         """What must not be shown, should the server repeat it: as it is, and as it is spelled on the wire."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether the server may let us in now; SCRAM first wants its proof."""
         ...
 
     def respond(self, challenge: bytes, /) -> bytes:
@@ -54,6 +59,11 @@ class Plain:
         name, word = self.credentials.username.encode(), self.credentials.password.encode()
         return _spellings(word, self.initial, name + b":" + word)
 
+    @property
+    def complete(self) -> bool:
+        """Nothing is asked of the server but its yes."""
+        return True
+
     def respond(self, _challenge: bytes, /) -> bytes:
         """PLAIN has said everything already."""
         raise AuthError("the server asks for more than PLAIN has to say")
@@ -79,6 +89,11 @@ class Login:
         """The password."""
         return _spellings(self.credentials.password.encode())
 
+    @property
+    def complete(self) -> bool:
+        """Nothing is asked of the server but its yes."""
+        return True
+
     def respond(self, _challenge: bytes, /) -> bytes:
         """The user name to the first question, the password to the second, whatever they are worded like."""
         if not self._left:
@@ -103,6 +118,11 @@ class CramMd5:
         """The password."""
         return _spellings(self.credentials.password.encode())
 
+    @property
+    def complete(self) -> bool:
+        """Nothing is asked of the server but its yes."""
+        return True
+
     def respond(self, challenge: bytes, /) -> bytes:
         """The user name, and the challenge keyed with the password."""
         if self._answered:
@@ -123,6 +143,7 @@ class ScramSha256:
     nonce: str
     _server_proof: bytes = field(default=b"", init=False, repr=False)
     _step: int = field(default=0, init=False)
+    _proven: bool = field(default=False, init=False)
 
     @property
     def initial(self) -> bytes:
@@ -134,6 +155,11 @@ class ScramSha256:
         """The password."""
         return _spellings(self.credentials.password.encode())
 
+    @property
+    def complete(self) -> bool:
+        """Whether the server has proven that it knows the password."""
+        return self._proven
+
     def respond(self, challenge: bytes, /) -> bytes:
         """Our proof first; then nothing, once the server's own proof is found right."""
         self._step += 1
@@ -141,6 +167,7 @@ class ScramSha256:
         if self._step == 1:
             return self._prove(challenge.decode("utf-8", "replace"), told)
         if self._step == 2 and hmac.compare_digest(_unspelled(told.get("v", "")), self._server_proof):
+            self._proven = True
             return b""
         raise AuthError("the server does not prove that it knows the password")
 
@@ -171,6 +198,7 @@ class XOAuth2:
 
     credentials: OAuthCredentials
     _token: str = field(init=False, repr=False)
+    _refused: bool = field(default=False, init=False)
 
     @_token.default
     def _fresh(self) -> str:
@@ -186,8 +214,16 @@ class XOAuth2:
         """The token, alone and with what it is said with."""
         return _spellings(self._token.encode(), self.initial)
 
+    @property
+    def complete(self) -> bool:
+        """Nothing is asked of the server but its yes."""
+        return True
+
     def respond(self, _challenge: bytes, /) -> bytes:
         """An empty answer to the server's error, which then says no in words."""
+        if self._refused:
+            raise AuthError("the server asks for more than a token")
+        self._refused = True
         return b""
 
 
@@ -197,6 +233,7 @@ class OAuthBearer:
 
     credentials: OAuthCredentials
     _token: str = field(init=False, repr=False)
+    _refused: bool = field(default=False, init=False)
 
     @_token.default
     def _fresh(self) -> str:
@@ -213,8 +250,16 @@ class OAuthBearer:
         """The token, alone and with what it is said with."""
         return _spellings(self._token.encode(), self.initial)
 
+    @property
+    def complete(self) -> bool:
+        """Nothing is asked of the server but its yes."""
+        return True
+
     def respond(self, _challenge: bytes, /) -> bytes:
         """One octet to the server's error, which then says no in words (section 3.2.3)."""
+        if self._refused:
+            raise AuthError("the server asks for more than a token")
+        self._refused = True
         return b"\1"
 
 
@@ -288,7 +333,10 @@ def _spellings(*secrets: bytes) -> tuple[bytes, ...]:
 
 
 def _asked(credentials: OAuthCredentials) -> str:
-    token = credentials.token()
+    try:
+        token = credentials.token()
+    except Exception as error:
+        raise AuthError(f"no token was to be had: {type(error).__name__}", retry=Retry.LATER) from error
     if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable() or " " in token:
         raise AuthError("the token is empty, or holds what a bearer token cannot (RFC 6750 section 2.1)")
     return token

@@ -398,6 +398,8 @@ class Dialogue:
             self._say(f"{answer}\r\n".encode(), self._login_answered, shown="...")
         elif self._cancelled is not None:
             raise self._cancelled
+        elif reply.code == 235 and self._exchange is not None and not self._exchange.complete:
+            raise AuthError(f"{self.server} lets us in without a proof that it knows the password")
         elif reply.code == 235:
             # A short password would take pieces out of harmless words for as long as the line lasts.
             self._reader.secrets = tuple(secret for secret in self._reader.secrets if len(secret) >= _LONG_ENOUGH)

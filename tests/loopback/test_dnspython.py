@@ -16,10 +16,10 @@ import dns.rrset
 import dns.zone
 import pytest
 
-from custom_smtp.dns_records import RecordKind
-from custom_smtp.edge.dnspython import DnsResolver
+from custom_smtp.dns_records import RecordKind, ValidatedAnswer
+from custom_smtp.edge.dnspython import DnsResolver, DnsValidatingResolver
 from custom_smtp.errors import ConfigurationError, ResolveError
-from custom_smtp.ports import Resolver
+from custom_smtp.ports import Resolver, ValidatingResolver
 
 ZONE = dns.zone.from_text(
     r"""
@@ -37,6 +37,8 @@ track.eu IN AAAA 2001:db8::7
 s1._domainkey.shop IN TXT "v=DKIM1; k=rsa; p=MIIB" "Bgk" "a\"b\\c"
 xn--bcher-kva IN TXT "books"
 _dmarc.shop IN CNAME _dmarc.nowhere
+_587._tcp.mail IN TLSA 3 1 1 00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEEFF
+_465._tcp.mail IN CNAME _587._tcp.mail
 """,
     origin="example.",
     relativize=False,
@@ -63,6 +65,13 @@ def authoritative(question: dns.message.Message) -> bytes:
             break
         response.answer.append(dns.rrset.from_rdata_list(name, 60, list(alias)))
         name = alias[0].target
+    return response.to_wire()
+
+
+def says_that_it_is_proven(question: dns.message.Message) -> bytes:
+    """As a resolver that validates: AD to those who ask for it (RFC 6840 section 5.7)."""
+    response = dns.message.from_wire(authoritative(question))
+    response.flags |= question.flags & dns.flags.AD
     return response.to_wire()
 
 
@@ -215,3 +224,71 @@ def test_without_name_servers_it_asks_those_of_the_system() -> None:
 def test_equal_settings_are_equal_resolvers() -> None:
     assert DnsResolver(nameservers=["127.0.0.1"]) == DnsResolver(nameservers=("127.0.0.1",))
     assert "127.0.0.1" in repr(DnsResolver(nameservers=["127.0.0.1"]))
+
+
+# Answers that are proven, by what a resolver says
+
+TLSA = "3 1 1 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "values"),
+    [
+        ("_587._tcp.mail.example", "TLSA", (TLSA,)),
+        ("_465._tcp.Mail.example.", "TLSA", (TLSA,)),
+        ("mail.example", "TLSA", ()),
+        ("nowhere.example", "TLSA", ()),
+        ("track.eu.example", "A", ("192.0.2.7",)),
+    ],
+)
+@pytest.mark.parametrize(("answers", "authentic"), [(says_that_it_is_proven, True), (authoritative, False)])
+def test_what_is_proven_is_told_with_the_values(
+    answers: Answers, authentic: bool, name: str, kind: RecordKind, values: tuple[str, ...]
+) -> None:
+    with server(answers) as port:
+        resolver: ValidatingResolver = DnsValidatingResolver(nameservers=["127.0.0.1"], port=port, timeout=5)
+        assert resolver.lookup_validated(name, kind) == ValidatedAnswer(values, authentic=authentic)
+
+
+def test_a_resolver_that_is_asked_for_records_alone_is_not_asked_for_proof() -> None:
+    asked: list[int] = []
+
+    def keep(question: dns.message.Message) -> bytes:
+        asked.append(question.flags & dns.flags.AD)
+        return authoritative(question)
+
+    with server(keep) as port:
+        DnsResolver(nameservers=["127.0.0.1"], port=port).lookup("track.eu.example", "A")
+        DnsValidatingResolver(nameservers=["127.0.0.1"], port=port).lookup_validated("track.eu.example", "A")
+    assert asked == [0, dns.flags.AD]
+
+
+@pytest.mark.parametrize(
+    "answers", [refuses, is_silent, talks_nonsense, answers_another_question], ids=lambda answers: answers.__name__
+)
+def test_a_broken_server_proves_nothing_either(answers: Answers) -> None:
+    with server(answers) as port:
+        resolver = DnsValidatingResolver(nameservers=("127.0.0.1",), port=port, timeout=0.4)
+        with pytest.raises(ResolveError, match=r"no answer about _587\._tcp\.mail\.example TLSA"):
+            resolver.lookup_validated("_587._tcp.mail.example", "TLSA")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"nameservers": []}, "name the resolver whose word shall count"),
+        ({"nameservers": "127.0.0.1"}, "write \\['127.0.0.1'\\]"),
+        ({"nameservers": ["localhost"]}, "its IP address"),
+        ({"nameservers": ["127.0.0.1"], "port": 0}, "no port"),
+        ({"nameservers": ["127.0.0.1"], "timeout": 0}, "seconds above 0"),
+    ],
+)
+def test_a_validating_resolver_that_cannot_be_is_refused(settings: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        DnsValidatingResolver(**settings)
+
+
+def test_a_validating_resolver_never_asks_whom_the_system_names() -> None:
+    settings: dict[str, Any] = {}
+    with pytest.raises(TypeError, match="nameservers"):
+        DnsValidatingResolver(**settings)

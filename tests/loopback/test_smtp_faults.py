@@ -212,7 +212,7 @@ PLACES = tuple((way, step) for way, steps in STEPS.items() for step in steps)
 UNTOUCHED, BROKEN, DOUBT = (OK, OK, OK), (OK, "connect", OK), (OK, "uncertain", OK)
 TWO_IN_DOUBT = (OK, "uncertain", "uncertain")
 SOME_IN_DOUBT = (f"{OK} | uncertain", "uncertain", f"{OK} | uncertain")
-"""Where the line is closed: whether a write finds it so before the first reply is read, or before the third has gone."""
+"""Where the line is closed: a write may find it so before the first reply is read, and before the third has gone."""
 
 CLOSES = {"drop", "close"}
 
@@ -608,27 +608,8 @@ FAULTY = {
 }
 """Cases that fail today, and what is at fault."""
 
-_SPINS = "after a 421, with a mail waiting, a session turns round for ever: nothing to say, nothing to hear"
-ENDLESS = dict.fromkeys(
-    [
-        *(
-            f"lock step, second {step}: 421 and {end}"
-            for step, end in product(STEPS["lock step"], ("closed", "not closed"))
-        ),
-        *(f"by dot, second {step}: 421 and not closed" for step in ("MAIL", "RCPT", "DATA")),
-        "by dot, second DATA: 421 and closed",
-        "354 after every RCPT was refused, then 421 4.3.2 closing",
-        "lock step, 2 connections, refusals and a 421",
-        "lock step, 4 connections, refusals and a 421",
-    ],
-    _SPINS,
-)
-"""Cases that never end today, and what is at fault."""
-
 
 def marked(name: str) -> object:
-    if name in ENDLESS:
-        return pytest.param(name, marks=pytest.mark.xfail(reason=ENDLESS[name], run=False))
     return pytest.param(name, marks=pytest.mark.xfail(reason=FAULTY[name])) if name in FAULTY else name
 
 
@@ -664,7 +645,7 @@ def runs(request: pytest.FixtureRequest) -> SideBySide:
     """Every case that was asked for, under way side by side."""
     params = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
     wanted = [(each["case"], each["driver"]) for each in params if "case" in each and "driver" in each]
-    return SideBySide((case, driver) for case, driver in wanted if case not in ENDLESS)
+    return SideBySide(wanted)
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -678,4 +659,4 @@ def test_no_two_cases_share_a_name() -> None:
 
 
 def test_what_is_known_to_fail_is_a_case() -> None:
-    assert {*FAULTY, *ENDLESS} <= set(CASES)
+    assert set(FAULTY) <= set(CASES)

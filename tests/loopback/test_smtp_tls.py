@@ -1,5 +1,6 @@
 """Which servers are trusted: certificates of every wrong kind, pins, client certificates, names, and DANE."""
 
+import asyncio
 import ssl
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from custom_smtp.edge._smtp_tls import (
     published_for,
     verifying_context,
 )
+from custom_smtp.edge.smtp_asyncio import AsyncSmtpTransport
 from custom_smtp.errors import ConfigurationError, ResolveError, Retry, TlsError, TransportError
 from custom_smtp.outgoing import Envelope
 from custom_smtp.ports import ValidatingResolver
@@ -216,6 +218,11 @@ def test_it_is_none_either_where_the_context_that_was_given_takes_it(kind: str) 
 def test_an_address_is_a_name_too() -> None:
     receipt = deliver(showing(AUTHORITY.issue("127.0.0.1", common_name=HOST)), certificate_name="")
     assert receipt.reply.code == 250
+
+
+def test_only_an_rsa_key_signs_weakly_here() -> None:
+    with pytest.raises(ConfigurationError, match=r"KeyKind\.RSA"):
+        AUTHORITY.issue(HOST, digest=Digest.SHA1)
 
 
 # --- Settings of TLS --------------------------------------------------------------------------------------------------
@@ -547,6 +554,30 @@ def test_each_line_asks_anew_and_each_mail_does_not(local: ScriptedServer) -> No
 
 
 @WIRED
-def test_dane_without_a_resolver_is_no_transport() -> None:
+@pytest.mark.parametrize("kind", [SmtpTransport, AsyncSmtpTransport])
+def test_dane_without_a_resolver_is_no_transport(kind: type[SmtpTransport] | type[AsyncSmtpTransport]) -> None:
     with pytest.raises(ConfigurationError, match="resolver=DnsValidatingResolver"):
-        SmtpTransport(Server(HOST, dane=Dane.REQUIRED))
+        kind(Server(HOST, dane=Dane.REQUIRED))
+
+
+@WIRED
+@pytest.mark.parametrize(("record", "taken"), [(tlsa_of(LOCAL.der), True), (OURS, False)], ids=["right", "wrong"])
+def test_on_an_event_loop_it_is_the_same(local: ScriptedServer, record: Tlsa, taken: bool) -> None:
+    where = at(local, host="localhost", certificate_name="", tls=Tls.STARTTLS, dane=Dane.REQUIRED)
+    handed_in: dict[str, Any] = {"resolver": proven(record)}
+    transport = AsyncSmtpTransport(where, context=TRUSTED, **handed_in)
+    if taken:
+        assert asyncio.run(transport.deliver(OUTGOING)).reply.code == 250
+        return
+    with pytest.raises(TlsError, match="does not publish"):
+        asyncio.run(transport.deliver(OUTGOING))
+    assert not local.heard_in_secret
+
+
+@WIRED
+def test_on_an_event_loop_a_pin_is_a_pin() -> None:
+    with ScriptedServer(showing(GOOD)) as server:
+        where = at(server, certificate_pin=pin_of(LOCAL.der))
+        with pytest.raises(TlsError, match="pinned"):
+            asyncio.run(AsyncSmtpTransport(where, context=TRUSTED).deliver(OUTGOING))
+    assert not server.heard_in_secret

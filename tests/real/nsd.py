@@ -41,7 +41,7 @@ def nsd(folder: Path, zone: str, records: str) -> Iterator[int]:
         if os.environ.get("CI"):
             pytest.fail(missing)
         pytest.skip(missing)
-    port = _free_port()
+    port = free_port()
     (folder / "zone").write_text(records)
     (folder / "nsd.conf").write_text(CONFIGURATION.format(folder=folder, port=port, zone=zone))
     server = subprocess.Popen([command, "-d", "-c", folder / "nsd.conf"], stderr=subprocess.PIPE)
@@ -53,7 +53,8 @@ def nsd(folder: Path, zone: str, records: str) -> Iterator[int]:
         server.communicate(timeout=10)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     # NSD listens on both kinds of socket, so the port must be free for both.
     with socket.socket() as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
         stream.bind(("127.0.0.1", 0))

@@ -92,6 +92,7 @@ def running_postfix(folder: Path, certificate: Certificate) -> Iterator[Mailbox]
         root.folder("var/lib/postfix", "postfix")
         mail = root.folder("var/mail", mode=0o777)
         queues = tuple(root.path / "var/spool/postfix" / name for name in _QUEUES)
+        root.run("postfix", "check")
         log = root.path / "var/log/postfix.log"
-        with root.serving(["postfix", "start-fg"], port, log):
+        with root.serving(["/usr/lib/postfix/sbin/master", "-s"], port, log):
             yield Mailbox(port, mail / "inbox" / "new", queues, "X-Original-To", log)

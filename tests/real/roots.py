@@ -6,11 +6,12 @@ here they meet neither each other nor this system.
 
 import os
 import shutil
+import signal
 import socket
 import stat
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -115,7 +116,7 @@ def absent(reason: str) -> None:
 def own_root(name: str, folder: Path, users: Sequence[str], groups: Sequence[str] = ()) -> Iterator[Root]:
     """A fresh copy of what was fetched, with these users in it; it is gone afterwards."""
     fetched = require(name)
-    path = folder / "root"
+    path = folder.resolve() / "root"
     subprocess.run(["cp", "-a", "--reflink=auto", fetched, path], check=True, timeout=_PATIENCE)
     root = Root(path)
     numbered = {user: _FIRST_ID + place for place, user in enumerate([*users, *groups])}
@@ -138,7 +139,16 @@ def own_root(name: str, folder: Path, users: Sequence[str], groups: Sequence[str
     try:
         yield root
     finally:
+        _end_all_in(path)
         shutil.rmtree(path)
+
+
+def _end_all_in(root: Path) -> None:
+    """A server may leave children behind; whatever still runs in this root folder was started by it."""
+    for place in Path("/proc").glob("[0-9]*/root"):
+        with suppress(OSError):  # it has ended meanwhile
+            if place.readlink() == root:
+                os.kill(int(place.parent.name), signal.SIGKILL)
 
 
 def free_port() -> int:

@@ -13,15 +13,14 @@ from custom_smtp.errors import AuthError
 from custom_smtp.testing.certificates import Authority
 
 from .mailbox import Mailbox
-from .mailings import PACES, Mailing, to_many, with_a_run_of_refusals, with_every_refusal, with_refusals
+from .mailings import PACES, Mailing, to_many, with_every_refusal, with_refusals
 from .opensmtpd import running_opensmtpd
 
 AUTHORITY = Authority(datetime.now(UTC))
 MAILINGS: dict[str, Callable[[], Mailing]] = {
     "to many": partial(to_many, 16),
-    "with refusals": with_refusals,
-    "with every refusal": partial(with_every_refusal, spam=False),
-    "with a run of refusals": with_a_run_of_refusals,
+    "with refusals": partial(with_refusals, 24),
+    "with every refusal": partial(with_every_refusal, 16, spam=False),
 }
 
 
