@@ -434,6 +434,63 @@ def test_the_first_mail_of_a_line_that_breaks_before_it_is_not_tried_for_ever() 
     assert [type(result) for result in ends(dialogue).values()] == [ConnectError]
 
 
+def test_a_mail_that_somebody_took_may_have_arrived_though_its_sender_was_refused() -> None:
+    dialogue = opened(BY_BDAT)
+    dialogue.submit(mail(1), 1, 0)
+    pieces(dialogue)
+    dialogue.hear(b"503 nested MAIL\r\n250 taken all the same\r\n", 0)
+    dialogue.broken(ConnectError("gone"))
+    assert [type(result) for result in ends(dialogue).values()] == [UncertainError]
+
+
+def test_a_mail_of_which_something_was_answered_is_not_said_again() -> None:
+    dialogue = opened(BY_DOT)
+    dialogue.submit(mail(1), 1, 0)
+    dialogue.submit(mail(2), 2, 0)
+    pieces(dialogue)
+    dialogue.hear(b"250 a\r\n250 b\r\n354 c\r\n", 0)
+    pieces(dialogue)
+    dialogue.hear(b"250 queued\r\n250 a\r\n", 0)
+    dialogue.broken(ConnectError("gone"))
+    assert [type(result) for result in ends(dialogue).values()] == [Receipt, ConnectError]
+    assert dialogue.unattempted() == []
+
+
+@pytest.mark.parametrize("way", ["by dot", "by BDAT"])
+def test_a_503_of_our_own_making_is_no_refusal_and_the_mail_goes_again_alone(way: str) -> None:
+    dialogue = opened(WAYS[way])
+    dialogue.submit(mail(1), 1, 0)
+    pieces(dialogue)
+    dialogue.hear(b"250 a\r\n250 b\r\n354 c\r\n" if way == "by dot" else b"250 a\r\n250 b\r\n250 queued\r\n", 0)
+    pieces(dialogue)
+    if way == "by dot":
+        dialogue.hear(b"250 queued\r\n", 0)
+    dialogue.submit(mail(2), 2, 0)
+    pieces(dialogue)
+    dialogue.hear(b"503 nested MAIL\r\n503 MAIL first\r\n503 MAIL first\r\n", 0)
+    assert list(ends(dialogue)) == [1]
+    assert not dialogue.idle
+    assert b"".join(pieces(dialogue)).startswith(b"RSET\r\nMAIL FROM")
+    dialogue.hear(b"250 reset\r\n503 nested MAIL\r\n503 MAIL first\r\n503 MAIL first\r\n", 0)
+    [result] = ends(dialogue).values()
+    assert isinstance(result, RefusedError)
+    assert (result.at, result.reply.code) == (Step.MAIL, 503)
+
+
+@pytest.mark.parametrize("answer", [b"500 what?\r\n", b"451 later\r\n", b"354 go\r\n"])
+def test_a_server_that_does_not_begin_anew_is_left_before_it_gets_a_content(answer: bytes) -> None:
+    dialogue = opened(BY_DOT)
+    dialogue.submit(mail(1), 1, 0)
+    pieces(dialogue)
+    dialogue.hear(b"250 a\r\n550 b\r\n554 c\r\n", 0)
+    dialogue.submit(mail(2), 2, 0)
+    assert b"".join(pieces(dialogue)).startswith(b"RSET\r\nMAIL FROM")
+    with pytest.raises(ConnectError, match="anew"):
+        dialogue.hear(answer, 0)
+    dialogue.broken(ConnectError("gone"))
+    assert [ticket for ticket, _ in dialogue.unattempted()] == [2]
+
+
 def test_after_a_421_nothing_new_is_begun() -> None:
     dialogue = opened(BY_BDAT)
     dialogue.submit(mail(1), 1, 0)
@@ -538,10 +595,12 @@ class Model:
         decide: what it says at a step instead of being polite; empty for polite. ``!`` closes the line.
         keeps_failed: a BDAT that failed leaves its transaction open until RSET (RFC 3030 section 4.2).
         taken: what it has answered for: content, and to whom.
+        for_nobody: what it was given by DATA without a recipient.
     """
 
     decide: Callable[[str], str]
     keeps_failed: bool = False
+    for_nobody: list[bytes] = field(factory=list)
     taken: list[tuple[bytes, tuple[str, ...]]] = field(factory=list)
     said: bytes = b""
     closed: bool = False
@@ -594,7 +653,7 @@ class Model:
 
     def _data(self, _line: str) -> None:
         if not self._sender:
-            self.said += b"503 5.5.1 MAIL first\r\n"
+            self._content = self._say("DATA without MAIL", "503 5.5.1 MAIL first")
         elif not self._people:
             self._content = self._say("DATA for nobody", "554 5.5.1 no valid recipients")
         else:
@@ -611,7 +670,8 @@ class Model:
 
     def _end_content(self, step: str, content: bytes) -> None:
         if not self._people:
-            self.said += b"554 5.5.1 no valid recipients\r\n"
+            self.for_nobody += [content] if step == "CONTENT" else []
+            self._say("content for nobody", "554 5.5.1 no valid recipients")
         elif self._say(step, "250 2.0.0 queued"):
             self.taken.append((content, tuple(self._people)))
             self._clear()
@@ -635,9 +695,11 @@ CHOICES = {
     "RCPT": ("450 4.2.0 later", "550 5.1.1 no", "421 4.3.2 closing!", "354 go ahead", "!"),
     "DATA": ("451 4.3.0 later", "554 5.7.1 no", "421 4.3.2 closing!", "!"),
     "DATA for nobody": ("354 go ahead", "451 4.3.0 later", "!"),
+    "DATA without MAIL": ("354 go ahead", "!"),
+    "content for nobody": ("250 2.0.0 queued nowhere", "!"),
     "CONTENT": ("452 4.3.1 full", "554 5.7.1 spam", "421 4.3.2 closing!", "!", "garbage"),
     "BDAT": ("452 4.3.1 full", "554 5.7.1 spam", "421 4.3.2 closing!", "!", "garbage"),
-    "RSET": ("421 4.3.2 closing!", "500 5.5.1 what?", "!"),
+    "RSET": ("421 4.3.2 closing!", "!"),  # RFC 5321 section 4.1.1.5 knows no other refusal
     "QUIT": (),
 }
 """What the model may say for once; ``!`` alone closes the line without a word."""
@@ -784,6 +846,7 @@ class Sending(RuleBasedStateMachine):
             (content, person) for model in self.models for content, people in model.taken for person in people
         )
         assert not taken or max(taken.values()) == 1, "nothing twice"
+        assert not any(any(model.for_nobody) for model in self.models), "nothing is said of a mail that nobody gets"
         for ticket, outgoing in self.sent.items():
             people = {address.wire for address in outgoing.envelope.recipients}
             reached = {person for content, person in taken if content == outgoing.content}

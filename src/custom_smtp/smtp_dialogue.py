@@ -26,7 +26,7 @@ from .errors import AuthError, ConnectError, RefusedError, Retry, Step, TlsError
 from .outgoing import Channel, Outcome, Outgoing, Receipt, Refusal
 from .replies import Reply
 from .sasl import Exchange, begin, challenge_of, spelled
-from .servers import Credentials, OAuthCredentials, Server, Tls
+from .servers import Credentials, OAuthCredentials, Pace, Server, Tls
 from .smtp_commands import mail_command, rcpt_command, stuffed, unfit
 from .smtp_offers import Offers
 from .smtp_replies import ReplyReader
@@ -101,10 +101,20 @@ class _Piece:
 
 
 _CHALLENGE = 334
+_CLOSING = 421
 _LINE_END = b"\r\n"
 _AT_ONCE = 65536
 """Octets of a content that goes in one piece with its final dot. A larger one is on its way for a while, in which the
 server may turn it away or go: so the dot waits for a last look."""
+
+NOT_TO_BE_HURRIED = ("Dovecot",)
+"""Words in a greeting that stand for a server which loses its way when it is spoken to ahead of its answers, whatever
+it offers: each mail waits for the one before. (Seen of Dovecot 2.3.19's submission service, which crashes.)"""
+
+_REFUSED_IN_A_ROW = 4
+"""After so many refused mails the line is changed, in good order. Servers hold refusals against a line: Postfix answers
+slowly after 10 and hangs up after 20 (smtpd_soft_error_limit, smtpd_hard_error_limit), Exim hangs up after 10 commands
+that bring no mail (smtp_accept_max_nonmail); and whoever hangs up leaves others in doubt."""
 
 _LONG_ENOUGH = 6  # octets of a secret that is looked for in every reply
 
@@ -155,6 +165,9 @@ class Dialogue:
     _unanswered: "list[Transaction]" = field(factory=list)
     _needs_rset: bool = False
     _closing: bool = False
+    _hanging_up: bool = False
+    _careful: bool = False
+    _refused_in_a_row: int = 0
     _pipelining: bool = False
     _window: int = 0
     _most: int = 1
@@ -257,8 +270,9 @@ class Dialogue:
                 for line in said.split("\n"):
                     self.transcript(f"< {line}")
             self._since = self._now = now
-            if reply.code == 421:
-                self._closing = True
+            # RFC 5321 section 3.8: after a 421 the server closes, and has not looked at what was said behind it.
+            self._hanging_up = reply.code == _CLOSING
+            self._closing = self._closing or self._hanging_up
             if transaction is not None:
                 transaction.answered = True
             answered(reply, transaction, recipient)
@@ -332,6 +346,7 @@ class Dialogue:
     def _greeted(self, reply: Reply, _transaction: Transaction, _recipient: Address) -> None:
         if reply.code != 220:
             raise RefusedError(self._refusal(reply), at=Step.CONNECT)
+        self._careful = any(name in reply.text for name in NOT_TO_BE_HURRIED)
         self._introduce()
 
     def _introduce(self) -> None:
@@ -350,9 +365,10 @@ class Dialogue:
 
     def _be_ready(self) -> None:
         self.ready = True
+        pace = Pace.careful() if self._careful else self.server.pace
         self._pipelining = self.server.pace.pipelining and "PIPELINING" in self.offers
-        self._window = self.server.pace.window if self._pipelining and "CHUNKING" in self.offers else 0
-        self._most = self._window or (2 if self._pipelining and self.server.pace.piggyback else 1)
+        self._window = pace.window if self._pipelining and "CHUNKING" in self.offers else 0
+        self._most = self._window or (2 if self._pipelining and pace.piggyback else 1)
         named = (self.server.pace.mails_per_connection, self.offers.limit("MAILMAX"))
         self._mails = min((limit for limit in named if limit is not None), default=None)
 
@@ -606,10 +622,16 @@ class Dialogue:
     # Ends
 
     def _end(self, transaction: Transaction, result: Receipt | TransportError) -> None:
+        by_the_server = isinstance(result, RefusedError) and result.at is not Step.EHLO
+        self._refused_in_a_row = self._refused_in_a_row + 1 if by_the_server else 0
+        if self._refused_in_a_row == _REFUSED_IN_A_ROW:
+            self._closing = True
         self._ended.append(Ended(transaction.ticket, Outcome(transaction.outgoing.delivery_id, result)))
 
     def _end_of(self, transaction: Transaction, error: ConnectError) -> TransportError | None:
         """What a broken line means for a mail; None where it was not attempted."""
+        if self._hanging_up and not transaction.answered:
+            return None
         refusal = transaction.turned_away
         if refusal is not None and not (transaction.gone and transaction.taken):
             return refusal

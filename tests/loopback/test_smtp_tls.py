@@ -81,7 +81,7 @@ def at(server: ScriptedServer, **fields: Any) -> Server:
     return Server(settings.pop("host", "127.0.0.1"), server.port, CREDENTIALS, **settings)
 
 
-def deliver(script: Script, *, trust: ssl.SSLContext = TRUSTED, **fields: Any) -> Receipt:
+def deliver(script: Script, *, trust: ssl.SSLContext | None = TRUSTED, **fields: Any) -> Receipt:
     with ScriptedServer(script) as server:
         return SmtpTransport(at(server, **fields), context=trust).deliver(OUTGOING)
 
@@ -218,6 +218,13 @@ def test_it_is_none_either_where_the_context_that_was_given_takes_it(kind: str) 
 def test_an_address_is_a_name_too() -> None:
     receipt = deliver(showing(AUTHORITY.issue("127.0.0.1", common_name=HOST)), certificate_name="")
     assert receipt.reply.code == 250
+
+
+def test_a_certificate_that_nobody_vouches_for_can_be_trusted_itself(tmp_path: Path) -> None:
+    lonely = self_signed(NOW, HOST)
+    lonely.write(tmp_path, "server")
+    assert deliver(showing(lonely), trust=None, ca_file=tmp_path / "server.pem").reply.code == 250
+    refused(showing(self_signed(NOW, HOST)), trust=None, ca_file=tmp_path / "server.pem")
 
 
 def test_only_an_rsa_key_signs_weakly_here() -> None:

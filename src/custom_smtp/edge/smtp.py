@@ -406,6 +406,16 @@ class _Conversation:
                 self.line.write(piece)
         self.line.close()
 
+    def _write(self, piece: bytes) -> None:
+        try:
+            self.line.write(piece)
+        except ConnectError:
+            # What the server said before it went tells more than the broken line.
+            with suppress(ConnectError):
+                while words := self.line.look():
+                    self.dialogue.hear(words, monotonic())
+            raise
+
     def _step(self) -> None:
         """Write what is to be written, and hear what comes."""
         dialogue, line = self.dialogue, self.line
@@ -413,7 +423,7 @@ class _Conversation:
             while dialogue.wants_a_look and (words := line.look()):
                 dialogue.hear(words, monotonic())
             while (piece := dialogue.next_piece(monotonic())) is not None:
-                line.write(piece)
+                self._write(piece)
                 while dialogue.wants_a_look and (words := line.look()):
                     dialogue.hear(words, monotonic())
             if dialogue.listening:

@@ -461,7 +461,8 @@ class _Conversation:
             while True:
                 while dialogue.wants_a_look and (words := self._heard()):
                     dialogue.hear(words, now())
-                if (piece := dialogue.next_piece(now())) is None:
+                # What the server said before it went tells more than a broken line: nothing more is written then.
+                if self.wire.lost is not None or (piece := dialogue.next_piece(now())) is None:
                     break
                 self.transport.write(self._sealed(piece))
                 if self.transport.is_closing():
