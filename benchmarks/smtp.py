@@ -24,6 +24,7 @@ import os
 import platform
 import resource
 import shutil
+import signal
 import socket
 import ssl
 import statistics
@@ -172,6 +173,7 @@ Round = Mapping[str, Took]
 
 def main() -> int:
     told = _told()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # so that the server ends with us
     if told.list:
         print("\n".join(row.name for row in ROWS))
         return 0

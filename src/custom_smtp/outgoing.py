@@ -156,7 +156,7 @@ class Outgoing:
 
     delivery_id: DeliveryId
     envelope: Envelope
-    content: WireForm = field(converter=WireForm, repr=lambda content: f"<{len(content)} bytes>")
+    content: bytes = field(converter=WireForm, repr=lambda content: f"<{len(content)} bytes>")
     smtputf8: bool = False
     require_tls: bool = field(default=False, kw_only=True)
 

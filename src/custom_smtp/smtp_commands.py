@@ -18,7 +18,7 @@ def mail_command(outgoing: Outgoing, offers: Offers) -> bytes:
     words = [f"MAIL FROM:<{envelope.sender.wire if envelope.sender else ''}>"]
     if "SIZE" in offers:
         words.append(f"SIZE={len(outgoing.content)}")
-    if outgoing.content.eight_bit:
+    if WireForm(outgoing.content).eight_bit:
         words.append("BODY=8BITMIME")
     if needs_utf8(outgoing):
         words.append("SMTPUTF8")
@@ -40,11 +40,12 @@ def rcpt_command(outgoing: Outgoing, recipient: Address, offers: Offers) -> byte
     return f"{' '.join(words)}\r\n".encode()
 
 
-def stuffed(content: WireForm) -> bytes:
+def stuffed(content: bytes) -> bytes:
     """The content with every line that begins with a dot given another (RFC 5321 section 4.5.2)."""
-    if not content.dotted:
-        return content
-    doubled = _LINE_START_DOT.sub(b"\n..", content)
+    form = WireForm(content)
+    if not form.dotted:
+        return form
+    doubled = _LINE_START_DOT.sub(b"\n..", form)
     return b"." + doubled if doubled.startswith(b".") else doubled
 
 
@@ -57,7 +58,7 @@ def unfit(outgoing: Outgoing, offers: Offers, *, secret: bool) -> RefusedError |
         reply = Reply(552, f"5.3.4 {size} octets are over the server's SIZE of {offers.size}")
     elif needs_utf8(outgoing) and "SMTPUTF8" not in offers:
         reply = Reply(550, "5.6.7 the server does not offer SMTPUTF8, which an address needs")
-    elif outgoing.content.eight_bit and "8BITMIME" not in offers:
+    elif WireForm(outgoing.content).eight_bit and "8BITMIME" not in offers:
         reply = Reply(554, "5.6.3 the server does not offer 8BITMIME, which the content needs")
     elif outgoing.require_tls and not (secret and "REQUIRETLS" in offers):
         reply = Reply(550, "5.7.30 the server does not offer REQUIRETLS, which the mail asks for")

@@ -29,7 +29,6 @@ from custom_smtp.servers import Dane, Limits
 from custom_smtp.testing.certificates import Authority, Certificate, Digest, KeyKind, self_signed
 from custom_smtp.testing.server import Conversation, HungUp, Script, ScriptedServer, client_context, polite
 
-WIRED = pytest.mark.xfail(reason="the transport does not call check_certificate and published_for yet", strict=True)
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOST = "mail.shop.example"
@@ -206,7 +205,6 @@ def test_a_name_in_the_common_name_alone_is_none(kind: str, authorities: Path) -
     assert isinstance(error.__cause__, ssl.SSLCertVerificationError)
 
 
-@WIRED
 @pytest.mark.parametrize("kind", COMMON_NAMES)
 def test_it_is_none_either_where_the_context_that_was_given_takes_it(kind: str) -> None:
     assert TRUSTED.hostname_checks_common_name
@@ -307,7 +305,6 @@ def test_what_was_agreed_on_is_told_with_the_certificates_end(version: ssl.TLSVe
     assert channel.certificate_ends == NOW + DAY
 
 
-@WIRED
 def test_the_receipt_says_when_the_certificate_ends() -> None:
     channel = deliver(showing(GOOD)).channel
     assert channel is not None
@@ -317,7 +314,6 @@ def test_the_receipt_says_when_the_certificate_ends() -> None:
 # --- Pins -------------------------------------------------------------------------------------------------------------
 
 
-@WIRED
 def test_the_pinned_key_is_taken_and_another_is_not() -> None:
     other = AUTHORITY.issue(HOST)
     assert deliver(showing(GOOD), certificate_pin=pin_of(GOOD.der)).reply.code == 250
@@ -501,7 +497,6 @@ def with_dane(server: ScriptedServer, resolver: ValidatingResolver, dane: Dane =
     return SmtpTransport(where, context=TRUSTED, **handed_in)
 
 
-@WIRED
 @pytest.mark.parametrize("dane", Dane)
 def test_a_mail_goes_to_a_server_whose_certificate_is_published(local: ScriptedServer, dane: Dane) -> None:
     resolver = proven(tlsa_of(LOCAL.der))
@@ -509,7 +504,6 @@ def test_a_mail_goes_to_a_server_whose_certificate_is_published(local: ScriptedS
     assert resolver.asked == [(f"_{local.port}._tcp.localhost", "TLSA")]
 
 
-@WIRED
 @pytest.mark.parametrize("dane", Dane)
 def test_a_server_whose_certificate_is_not_published_hears_nothing(local: ScriptedServer, dane: Dane) -> None:
     with pytest.raises(TlsError, match="does not publish") as caught:
@@ -519,7 +513,6 @@ def test_a_server_whose_certificate_is_not_published_hears_nothing(local: Script
     assert [line.split()[0] for line in local.heard_in_clear.splitlines()] == [b"EHLO", b"STARTTLS"]
 
 
-@WIRED
 @pytest.mark.parametrize(
     "resolver", [unproven(OURS), proven(), NEVER_TOLD], ids=["not signed", "not there", "no answer"]
 )
@@ -529,7 +522,6 @@ def test_a_server_that_cannot_be_known_is_not_even_called(local: ScriptedServer,
     assert local.conversations == []
 
 
-@WIRED
 def test_nothing_is_said_before_the_answer_is_there(local: ScriptedServer) -> None:
     resolver = proven(tlsa_of(LOCAL.der))
     seen: list[int] = []
@@ -538,12 +530,10 @@ def test_nothing_is_said_before_the_answer_is_there(local: ScriptedServer) -> No
     assert seen == [0]
 
 
-@WIRED
 def test_if_published_and_not_signed_the_chain_alone_decides(local: ScriptedServer) -> None:
     assert with_dane(local, unproven(OURS), Dane.IF_PUBLISHED).deliver(OUTGOING).reply.code == 250
 
 
-@WIRED
 def test_what_is_published_stands_in_for_nothing_else() -> None:
     lonely = self_signed(NOW, "localhost")
     with ScriptedServer(polite(certificate=lonely)) as server, pytest.raises(TlsError) as caught:
@@ -551,7 +541,6 @@ def test_what_is_published_stands_in_for_nothing_else() -> None:
     assert isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
 
 
-@WIRED
 def test_each_line_asks_anew_and_each_mail_does_not(local: ScriptedServer) -> None:
     resolver = proven(tlsa_of(LOCAL.der))
     with with_dane(local, resolver).session() as session:
@@ -560,14 +549,12 @@ def test_each_line_asks_anew_and_each_mail_does_not(local: ScriptedServer) -> No
     assert len(resolver.asked) == len(local.conversations) == 1
 
 
-@WIRED
 @pytest.mark.parametrize("kind", [SmtpTransport, AsyncSmtpTransport])
 def test_dane_without_a_resolver_is_no_transport(kind: type[SmtpTransport] | type[AsyncSmtpTransport]) -> None:
     with pytest.raises(ConfigurationError, match="resolver=DnsValidatingResolver"):
         kind(Server(HOST, dane=Dane.REQUIRED))
 
 
-@WIRED
 @pytest.mark.parametrize(("record", "taken"), [(tlsa_of(LOCAL.der), True), (OURS, False)], ids=["right", "wrong"])
 def test_on_an_event_loop_it_is_the_same(local: ScriptedServer, record: Tlsa, taken: bool) -> None:
     where = at(local, host="localhost", certificate_name="", tls=Tls.STARTTLS, dane=Dane.REQUIRED)
@@ -581,7 +568,6 @@ def test_on_an_event_loop_it_is_the_same(local: ScriptedServer, record: Tlsa, ta
     assert not local.heard_in_secret
 
 
-@WIRED
 def test_on_an_event_loop_a_pin_is_a_pin() -> None:
     with ScriptedServer(showing(GOOD)) as server:
         where = at(server, certificate_pin=pin_of(LOCAL.der))

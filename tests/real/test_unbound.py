@@ -21,7 +21,6 @@ from custom_smtp.testing.server import ScriptedServer, client_context, polite
 from .nsd import nsd
 from .unbound import signed, unbound
 
-WIRED = pytest.mark.xfail(reason="the transport does not call check_certificate and published_for yet", strict=True)
 
 HOSTS = ("mail.shop.example", "old.shop.example", "forged.shop.example", "mail.plain.example")
 AUTHORITY = Authority(datetime.now(UTC))
@@ -127,7 +126,6 @@ def send(host: str, dane: Dane, resolver: DnsValidatingResolver) -> ScriptedServ
     return server
 
 
-@WIRED
 @pytest.mark.parametrize(
     ("host", "dane"),
     [
@@ -140,7 +138,6 @@ def test_a_mail_arrives_at_the_server_that_is_published(resolver: DnsValidatingR
     assert send(host, dane, resolver).contents == [OUTGOING.content]
 
 
-@WIRED
 @pytest.mark.parametrize(
     ("host", "dane", "retry"),
     [

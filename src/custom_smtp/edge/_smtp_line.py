@@ -6,10 +6,11 @@ It knows no word of SMTP: what is said is the dialogue's.
 import smtplib
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic
 
+from ..dane import Tlsa
 from ..errors import ConnectError, TlsError
 from ..outgoing import Channel
 from ..servers import Server
@@ -29,12 +30,14 @@ class SmtpLine(smtplib.SMTP):
 
     sock: socket.socket
 
-    def __init__(self, server: Server, context: ssl.SSLContext, dial: Dial) -> None:
+    def __init__(self, server: Server, context: ssl.SSLContext, dial: Dial, published: Sequence[Tlsa] = ()) -> None:
         super().__init__(local_hostname=server.helo_name or "localhost", timeout=server.limits.connect)
         self._server = server
         self._context = context
         self._dial = dial
+        self._published = published
         self._tls: TlsLayer | None = None
+        self._early = b""
 
     def open(self) -> None:
         """Reach the server.
@@ -64,7 +67,7 @@ class SmtpLine(smtplib.SMTP):
             TlsError: it cannot be, or it is not the server whose name we know.
         """
         until = monotonic() + self._server.limits.connect
-        layer = TlsLayer(self._server, self._context)
+        layer = TlsLayer(self._server, self._context, self._published)
         try:
             self._send(layer.shake_hands(b""), until)
             while layer.channel is None:
@@ -77,6 +80,8 @@ class SmtpLine(smtplib.SMTP):
         except ConnectError as error:
             raise layer.failed(error) from error
         self._tls = layer
+        # What came in one packet with the end of the handshake.
+        self._early = layer.opened(b"")
         return layer.channel
 
     def write(self, words: bytes) -> None:
@@ -94,7 +99,7 @@ class SmtpLine(smtplib.SMTP):
         Raises:
             ConnectError: nothing came in time, or the line broke.
         """
-        words = b""
+        words, self._early = self._early, b""
         while not words:
             came = self._receive(until)
             words = came if self._tls is None else self._tls.opened(came)
@@ -106,6 +111,9 @@ class SmtpLine(smtplib.SMTP):
         Raises:
             ConnectError: the line is closed or broken.
         """
+        if self._early:
+            words, self._early = self._early, b""
+            return words
         try:
             came = self._received(0)
         except BlockingIOError:

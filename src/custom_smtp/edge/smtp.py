@@ -26,16 +26,14 @@ from ..errors import (
     TransportError,
 )
 from ..outgoing import Outcome, Outgoing, Receipt
+from ..ports import ValidatingResolver
 from ..server_report import ServerReport, report_on
 from ..servers import Server, Tls
 from ..smtp_dialogue import Dialogue, Ended
 from ..system import new_nonce
 from ._reaching import reach
 from ._smtp_line import Dial, SmtpLine
-from .smtp_tls import verifying_context
-
-_TRIES = 3
-"""How often a mail that was never attempted is given to a new line."""
+from .smtp_tls import check_resolver, published_for, verifying_context
 
 
 @frozen
@@ -48,11 +46,14 @@ class SmtpTransport:
         server: where, as whom, how long to wait, and how far ahead to speak.
         context: TLS settings of your own, such as a private authority or a client certificate, in place of
             ``server.ca_file`` and the system's trust.
+        resolver: who is asked what the server's certificate has to be, where ``server.dane`` is set: a
+            `custom_smtp.edge.dnspython.DnsValidatingResolver`, say. Asked anew for each line, before it is opened.
         transcript: is told each line of every dialogue, without credentials and content: for looking at what goes on.
         dial: opens the connection: hand in your own to go through a proxy.
 
     Raises:
-        ConfigurationError: the authority's file cannot be read, or the context would take any certificate.
+        ConfigurationError: the authority's file cannot be read, or the context would take any certificate;
+            or there is `Dane` without a resolver.
 
     Warns:
         InsecureTransportWarning: the server is set to `Tls.OPPORTUNISTIC`.
@@ -60,6 +61,7 @@ class SmtpTransport:
 
     server: Server
     context: ssl.SSLContext | None = field(default=None, kw_only=True, repr=False)
+    resolver: ValidatingResolver | None = field(default=None, kw_only=True, repr=False)
     transcript: Callable[[str], None] | None = field(default=None, kw_only=True, repr=False)
     dial: Dial = field(default=reach, kw_only=True, repr=False)
     _verifying: ssl.SSLContext = field(init=False, repr=False, eq=False)
@@ -70,6 +72,7 @@ class SmtpTransport:
         return verifying_context(self.server, self.context)
 
     def __attrs_post_init__(self) -> None:
+        check_resolver(self.server, self.resolver)
         if self.server.tls is Tls.OPPORTUNISTIC:
             warnings.warn(
                 f"mail to {self.server} travels in clear whenever the server, or somebody on the line, "
@@ -109,7 +112,9 @@ class SmtpTransport:
         return report_on(self.server, conversation.dialogue.offers, conversation.dialogue.channel)
 
     def _open(self) -> "_Conversation":
-        return _Conversation.begin(SmtpLine(self.server, self._verifying, self.dial), self.server, self.transcript)
+        published = published_for(self.server, self.resolver)
+        line = SmtpLine(self.server, self._verifying, self.dial, published)
+        return _Conversation.begin(line, self.server, self.transcript)
 
 
 @define(eq=False)

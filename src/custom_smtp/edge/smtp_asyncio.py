@@ -4,13 +4,14 @@ import asyncio
 import ssl
 import warnings
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
 from attrs import define, field, frozen
 
+from ..dane import Tlsa
 from ..errors import (
     AuthError,
     ConfigurationError,
@@ -20,11 +21,12 @@ from ..errors import (
     TransportError,
 )
 from ..outgoing import Channel, Outcome, Outgoing, Receipt
+from ..ports import ValidatingResolver
 from ..server_report import ServerReport, report_on
 from ..servers import Server, Tls
 from ..smtp_dialogue import Dialogue, Ended
 from ..system import new_nonce
-from .smtp_tls import TlsLayer, verifying_context
+from .smtp_tls import TlsLayer, check_resolver, published_for, verifying_context
 
 _PENDING_EACH = 16
 """Mails under way or waiting for each line of a session, before no more are asked for."""
@@ -38,6 +40,7 @@ class AsyncSmtpTransport:
         server: where, as whom, how long to wait, and how far ahead to speak.
         context: TLS settings of your own, such as a private authority or a client certificate, in place of
             ``server.ca_file`` and the system's trust.
+        resolver: as of `SmtpTransport`; it is asked in a thread.
         transcript: is told each line of every dialogue, without credentials and content: for looking at what goes on.
 
     Raises:
@@ -49,6 +52,7 @@ class AsyncSmtpTransport:
 
     server: Server
     context: ssl.SSLContext | None = field(default=None, kw_only=True, repr=False)
+    resolver: ValidatingResolver | None = field(default=None, kw_only=True, repr=False)
     transcript: Callable[[str], None] | None = field(default=None, kw_only=True, repr=False)
     _verifying: ssl.SSLContext = field(init=False, repr=False, eq=False)
 
@@ -58,6 +62,7 @@ class AsyncSmtpTransport:
         return verifying_context(self.server, self.context)
 
     def __attrs_post_init__(self) -> None:
+        check_resolver(self.server, self.resolver)
         if self.server.tls is Tls.OPPORTUNISTIC:
             warnings.warn(
                 f"mail to {self.server} travels in clear whenever the server, or somebody on the line, "
@@ -92,7 +97,10 @@ class AsyncSmtpTransport:
         return report_on(self.server, conversation.dialogue.offers, conversation.dialogue.channel)
 
     async def _open(self) -> "_Conversation":
-        return await _Conversation.begin(self.server, self._verifying, self.transcript)
+        published: Sequence[Tlsa] = ()
+        if self.resolver is not None:
+            published = await asyncio.to_thread(published_for, self.server, self.resolver)
+        return await _Conversation.begin(self.server, self._verifying, self.transcript, published)
 
 
 @define(eq=False)
@@ -384,11 +392,18 @@ class _Conversation:
     transport: asyncio.Transport
     dialogue: Dialogue
     _context: ssl.SSLContext
+    _published: Sequence[Tlsa]
     _tls: TlsLayer | None = None
     _last_used: float = 0.0
 
     @classmethod
-    async def begin(cls, server: Server, context: ssl.SSLContext, transcript: Callable[[str], None] | None) -> Self:
+    async def begin(
+        cls,
+        server: Server,
+        context: ssl.SSLContext,
+        transcript: Callable[[str], None] | None,
+        published: Sequence[Tlsa] = (),
+    ) -> Self:
         """Reach the server, make the line secret, log in."""
         loop = asyncio.get_running_loop()
         source = (server.source_address, 0) if server.source_address else None
@@ -402,7 +417,9 @@ class _Conversation:
         # What was written counts as gone, so it must not lie in a buffer here while the line breaks.
         transport.set_write_buffer_limits(high=0)
         name = server.helo_name or _literal(transport.get_extra_info("sockname")[0])
-        conversation = cls(wire, transport, Dialogue(server, name, new_nonce(), loop.time(), transcript), context)
+        conversation = cls(
+            wire, transport, Dialogue(server, name, new_nonce(), loop.time(), transcript), context, published
+        )
         try:
             if server.tls is Tls.IMPLICIT:
                 conversation.dialogue.encrypted(await conversation._encrypt())
@@ -496,7 +513,7 @@ class _Conversation:
         return words if self._tls is None else self._tls.sealed(words)
 
     async def _encrypt(self) -> Channel:
-        layer = TlsLayer(self.dialogue.server, self._context)
+        layer = TlsLayer(self.dialogue.server, self._context, self._published)
         until = asyncio.get_running_loop().time() + self.dialogue.server.limits.connect
         came = b""
         while True:

@@ -4,13 +4,15 @@ Several records leave in one packet, and all that has come is read at once.
 """
 
 import ssl
+from collections.abc import Sequence
 
+from ..dane import Tlsa
 from ..errors import ConnectError, Retry, TlsError
 from ..outgoing import Channel
 from ..servers import Server
-from ._smtp_tls import verifying_context
+from ._smtp_tls import check_certificate, check_resolver, published_for, verifying_context
 
-__all__ = ["TlsLayer", "verifying_context"]
+__all__ = ["TlsLayer", "check_resolver", "published_for", "verifying_context"]
 
 _CHUNK = 65536
 
@@ -22,9 +24,10 @@ class TlsLayer:
         channel: what was agreed on; None until both sides have shaken hands.
     """
 
-    def __init__(self, server: Server, context: ssl.SSLContext) -> None:
+    def __init__(self, server: Server, context: ssl.SSLContext, published: Sequence[Tlsa] = ()) -> None:
         self.channel: Channel | None = None
         self._server = server
+        self._published = published
         self._came = ssl.MemoryBIO()
         self._leaves = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._came, self._leaves, server_hostname=server.tls_name)
@@ -47,8 +50,7 @@ class TlsLayer:
             ) from error
         except ssl.SSLError as error:
             raise self.failed(error) from error
-        cipher = self._tls.cipher()
-        self.channel = Channel(self._tls.version() or "", cipher[0] if cipher else "")
+        self.channel = check_certificate(self._server, self._tls, self._published)
         return self._leaves.read()
 
     def failed(self, error: Exception) -> TlsError:
