@@ -183,7 +183,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         workshop = Workshop.fitted(Path(folder), None if told.anywhere else _apart(), nodemailer=told.memory is None)
         if told.memory is not None:
-            print(memory_table(workshop, told.memory))
+            for line in memory_table(workshop, told.memory):
+                print(line, flush=True)
             return 0
         print(f"{_machine()}.\n{workshop.peers()}.")
         print(f"{datetime.now(UTC):%Y-%m-%d}; {rounds} rounds, in turns; medians (least to most).\n", flush=True)
@@ -433,8 +434,9 @@ def bounds_table(measured: Mapping[Row, Sequence[Round]]) -> str:
     return "\n".join(lines)
 
 
-def memory_table(workshop: Workshop, mails: int) -> str:
-    lines = ["| mails of 2 KB from a generator | connections | mails/s | grew by |", "|---|---|---|---|"]
+def memory_table(workshop: Workshop, mails: int) -> Iterator[str]:
+    yield f"| {mails:,} mails of 2 KB from a generator | connections | mails/s | grew by |"
+    yield "|---|---|---|---|"
     clients = {client.name: client for client in workshop.clients()}
     for name, connections in GENERATED:
         if name in clients:
@@ -443,8 +445,7 @@ def memory_table(workshop: Workshop, mails: int) -> str:
                 seconds, _cpu, growth = workshop.told(clients[name], row, mails, server)
                 if server.mails < mails:
                     sys.exit(f"{name} says that it sent {mails} mails; {server.mails} came")
-            lines.append(f"| {name} | {connections} | {mails / seconds:.0f} | {growth:.1f} MiB |")
-    return "\n".join(lines)
+            yield f"| {name} | {connections} | {mails / seconds:.0f} | {growth:.1f} MiB |"
 
 
 def _ratios(rounds: Sequence[Round], name: str, other: str, *, by_cpu: bool = False) -> list[float]:

@@ -74,7 +74,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "system": frozenset({"values"}),
     "rules": frozenset({"values", "ports", "system", "rules"}),
     "providers": frozenset({"values", "ports", "webhooks"}),
-    "edge": frozenset({"values", "ports", "system", "edge", "smtp_dialogue", "sasl", "dane", "server_report", "bounces"}),
+    "edge": frozenset(
+        {"values", "ports", "system", "edge", "smtp_dialogue", "sasl", "dane", "server_report", "bounces"}
+    ),
     "facade": frozenset({"values", "ports", "system", "rules", "facade"}),
     "testing": frozenset({"values", "ports", "rules", "edge.smtp", "providers", "facade", "testing"}),
     "demo": frozenset({"values", "ports", "system", "rules", "edge", "providers", "facade", "testing", "demo"}),

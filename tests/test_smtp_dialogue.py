@@ -300,6 +300,18 @@ def test_without_pipelining_each_command_waits_for_the_answer_to_the_one_before(
     assert said[-1] == stuffed(mail(1).content) + b".\r\n"
 
 
+def test_without_pipelining_mail_waits_for_the_answer_to_rset() -> None:
+    dialogue = opened(LOCK_STEP)
+    dialogue.submit(mail(1), 1, 0)
+    for words in (b"250 ok\r\n", b"550 no such user\r\n"):
+        pieces(dialogue)
+        dialogue.hear(words, 0)
+    dialogue.submit(mail(2), 2, 0)
+    assert pieces(dialogue) == [b"RSET\r\n"]
+    dialogue.hear(b"250 ok\r\n", 0)
+    assert b"".join(pieces(dialogue)).startswith(b"MAIL FROM")
+
+
 def test_pipelining_can_be_left_out() -> None:
     dialogue = opened(BY_BDAT, pace=Pace(pipelining=False))
     dialogue.submit(mail(1), 1, 0)
@@ -531,6 +543,21 @@ def test_a_line_takes_no_more_mails_than_it_may(pace: Pace, offers: tuple[str, .
     assert dialogue.closing
 
 
+def test_after_four_refused_mails_in_a_row_the_line_is_changed() -> None:
+    dialogue = opened(LOCK_STEP)
+    for number in range(1, 10):
+        assert (dialogue.room, dialogue.closing) == (True, False)
+        dialogue.submit(mail(number), number, 0)
+        while not dialogue.idle:
+            accepted = number == 3 and dialogue.listening
+            said = b"".join(pieces(dialogue))
+            refused = said.startswith(b"RCPT") and not accepted
+            dialogue.hear(b"550 no\r\n" if refused else b"354 go\r\n" if said.startswith(b"DATA") else b"250 ok\r\n", 0)
+        if dialogue.closing:
+            break
+    assert number == 7
+
+
 def test_goodbye_is_said_when_nothing_is_on_its_way() -> None:
     dialogue = opened()
     dialogue.quit()
@@ -613,6 +640,11 @@ class Model:
         self._heard += words
         while not self.closed and self._step():
             pass
+
+    def hear_another_line(self) -> None:
+        """The client has called anew."""
+        self._heard, self._content = b"", False
+        self._clear()
 
     def _step(self) -> bool:
         if self._content:
@@ -906,7 +938,11 @@ def sent_over(model: Model, offers: tuple[str, ...], outgoings: list[Outgoing], 
     dialogue = opened(offers)
     waiting = list(enumerate(outgoings))
     told: dict[int, str] = {}
-    while waiting or not dialogue.idle:
+    while len(told) < len(outgoings):
+        if dialogue.closing and dialogue.idle:
+            waiting = [*dialogue.unattempted(), *waiting]
+            dialogue = opened(offers)
+            model.hear_another_line()
         while waiting and dialogue.room:
             ticket, outgoing = waiting.pop(0)
             dialogue.submit(outgoing, ticket, 0)

@@ -8,6 +8,7 @@
     |- RouteError         (LookupError)   no server for this campaign type: mend the plan or the mail
     |- TransportError                     the mail did not go: .retry says what another try would do
     |   |- ConnectError                   no conversation, or none until the end
+    |   |   `- NoAnswerError              the line stands, and no answer came in time
     |   |- TlsError                       no secret channel; nothing was said
     |   |- AuthError                      the password was not taken
     |   |- RefusedError                   the server said no: .reply, and .at which step
@@ -40,6 +41,7 @@ __all__ = [
     "InsecureTransportWarning",
     "MailError",
     "MalformedError",
+    "NoAnswerError",
     "RefusedError",
     "ResolveError",
     "Retry",
@@ -104,6 +106,10 @@ class TransportError(CustomSmtpError):
 
 class ConnectError(TransportError):
     """There was no conversation, or it broke before the mail's last byte: nothing has arrived."""
+
+
+class NoAnswerError(ConnectError):
+    """The server did not answer in time, though the line itself did not break."""
 
 
 class TlsError(TransportError):

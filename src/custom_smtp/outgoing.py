@@ -15,6 +15,7 @@ from .identifiers import DeliveryId
 from .replies import Reply
 
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\x00")
+_REMARKABLE = re.compile(rb"\r(?:[^\n]|\n\.)")  # a bare CR, or a line that begins with a dot
 _LINE_OCTETS = 998  # RFC 5322 section 2.1.1
 
 
@@ -100,8 +101,7 @@ class WireForm(bytes):
         """
         if isinstance(content, cls):
             return content
-        _require_wire_form(content)
-        return cls.written(content, dotted=content.startswith(b".") or b"\n." in content)
+        return cls.written(content, dotted=_looked_through(content))
 
     @classmethod
     def written(cls, content: bytes, /, *, dotted: bool) -> Self:
@@ -111,13 +111,14 @@ class WireForm(bytes):
         return form
 
 
-def _require_wire_form(content: bytes) -> None:
+def _looked_through(content: bytes) -> bool:
+    """Whether a line begins with a dot; raises MailError where the content has not the form of the wire."""
     if not isinstance(content, bytes):
         raise MailError(f"the content is {type(content).__name__}: give it bytes in RFC 5322 form")
-    # Counting is far quicker than searching, and finds whether there is anything to search for.
-    lines = content.count(b"\r\n")
-    clean = content.count(b"\n") == content.count(b"\r") == lines and b"\0" not in content
-    if not clean and (found := _BARE.search(content)):
+    # One quick look for what is rare: as a rule it finds nothing, and the slower questions need not be asked.
+    remarkable = _REMARKABLE.search(content) is not None
+    suspect = remarkable or content.count(b"\r") != content.count(b"\n") or b"\0" in content
+    if suspect and (found := _BARE.search(content)):
         raise MailError(
             f"the content holds {found[0]!r} alone at {found.start()}: end every line with CRLF, and leave out NUL"
         )
@@ -125,6 +126,7 @@ def _require_wire_form(content: bytes) -> None:
         raise MailError("the content does not end with CRLF: end its last line")
     if _has_long_line(content):
         raise MailError(f"the content has a line of over {_LINE_OCTETS} octets: encode that part (RFC 2045)")
+    return content.startswith(b".") or (remarkable and b"\n." in content)
 
 
 def _has_long_line(content: bytes) -> bool:

@@ -22,7 +22,17 @@ from typing import Any
 from attrs import define, field, frozen
 
 from .addresses import Address
-from .errors import AuthError, ConnectError, RefusedError, Retry, Step, TlsError, TransportError, UncertainError
+from .errors import (
+    AuthError,
+    ConnectError,
+    NoAnswerError,
+    RefusedError,
+    Retry,
+    Step,
+    TlsError,
+    TransportError,
+    UncertainError,
+)
 from .outgoing import Channel, Outcome, Outgoing, Receipt, Refusal
 from .replies import Reply
 from .sasl import Exchange, begin, challenge_of, spelled
@@ -99,6 +109,9 @@ class _Piece:
         """Whether it is a content whose final dot is a piece of its own."""
         return self.begins is not None and self.completes is None
 
+
+_OF_AN_ADDRESS = "2.1."
+"""Enhanced codes that speak of an address (RFC 3463 section 3.2), and so never of a content."""
 
 _CHALLENGE = 334
 _CLOSING = 421
@@ -457,20 +470,22 @@ class Dialogue:
         transaction.since = self._now
         if self.begun == self._mails:
             self._closing = True
-        if self._needs_rset or (self._window and self._unanswered):
-            self._say(b"RSET\r\n", self._reset)
-            self._needs_rset = False
+        begins_anew = self._needs_rset or (self._window > 0 and bool(self._unanswered))
+        self._needs_rset = False
         commands = list(self._envelope_of(transaction))
-        if self._window:
-            self._send_in_chunks(transaction, commands)
-            return
-        self._envelope = transaction
-        commands.append((b"DATA\r\n", self._data_answered, None))
+        if not self._window:
+            self._envelope = transaction
+            commands.append((b"DATA\r\n", self._data_answered, None))
         if not self._pipelining:
             self._unsaid.extend(commands)
+        if begins_anew:
+            self._say(b"RSET\r\n", self._reset)
+        elif not self._pipelining:
             self._say_one()
-            return
-        self._say_all(transaction, commands)
+        if self._window:
+            self._send_in_chunks(transaction, commands)
+        elif self._pipelining:
+            self._say_all(transaction, commands)
 
     def _say_all(self, transaction: Transaction, commands: list[_Command]) -> None:
         self._expected.extend((answered, transaction, recipient) for _, answered, recipient in commands)
@@ -569,6 +584,9 @@ class Dialogue:
 
     def _chunk_answered(self, reply: Reply, transaction: Transaction, _recipient: Address) -> None:
         self._unanswered.remove(transaction)
+        if reply.positive and reply.enhanced.startswith(_OF_AN_ADDRESS):
+            # Every good answer is a 250 here: one too many, and a recipient's would count for the content.
+            self._settle(transaction, UncertainError(f"the mail was sent whole, and its answer is another's: {reply}"))
         if reply.positive and transaction.taken:
             self._end(transaction, self._accepted(reply, transaction))
             return
@@ -613,8 +631,12 @@ class Dialogue:
         )
 
     def _reset(self, reply: Reply, _transaction: Transaction, _recipient: Address) -> None:
-        if not reply.positive:
-            raise ConnectError(f"{self.server} does not begin anew: {reply!s}")
+        if reply.positive:
+            if self._unsaid:
+                self._say_one()
+        elif reply.code != _CLOSING or not self._pipelining:
+            raise ConnectError(f"{self.server} does not begin anew: {reply}")
+        # After a 421, what comes next tells: the end of the line, or answers to what stands behind.
 
     def _goodbye(self, _reply: Reply, _transaction: Transaction, _recipient: Address) -> None:
         self.over = True
@@ -630,7 +652,7 @@ class Dialogue:
 
     def _end_of(self, transaction: Transaction, error: ConnectError) -> TransportError | None:
         """What a broken line means for a mail; None where it was not attempted."""
-        if self._hanging_up and not transaction.answered:
+        if self._hanging_up and not transaction.answered and not isinstance(error, NoAnswerError):
             return None
         refusal = transaction.turned_away
         if refusal is not None and not (transaction.gone and transaction.taken):

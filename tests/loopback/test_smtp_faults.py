@@ -322,9 +322,37 @@ def between_mails() -> Named:
                 expected=(OK, "refused rcpt 550", OK),
             ),
         )
-        script = speaking(BY_BDAT, {"RSET": [f"{code} no"]})
-        yield f"by BDAT, RSET between: {code}", Case(script=script, expected=TWO_IN_DOUBT)
+        if code != "421":
+            script = speaking(BY_BDAT, {"RSET": [f"{code} no"]})
+            yield f"by BDAT, RSET between: {code}", Case(script=script, expected=TWO_IN_DOUBT)
         yield f"QUIT: {code}", Case(script=speaking(BY_DOT, {"QUIT": f"{code} no"}), expected=UNTOUCHED)
+
+
+def said_and_meant(conversation: Conversation) -> None:
+    """A 421, at once, and a while later things go on as if nothing had been said."""
+    conversation.drip(b"421 4.3.2 closing\r\n", every=0)
+    conversation._stopped.wait(1.5 * BRIEF)
+
+
+def behind_a_421() -> Named:
+    """RFC 5321 section 3.8: who says it closes. What was said behind it is not looked at, or is it?"""
+    some = f"{OK} | uncertain"
+    yield (
+        "by BDAT, RSET between: 421 and closed",
+        Case(script=speaking(BY_BDAT, {"RSET": [last_words("421 4.3.2 closing")]}), expected=(some, some, some)),
+    )
+    yield (
+        "by BDAT, RSET between: 421, and all is taken",
+        Case(script=speaking(BY_BDAT, {"RSET": ["421 4.3.2 closing"]}, together=True), expected=(some, some, some)),
+    )
+    yield (
+        "by BDAT, second MAIL: 421, and what comes behind is taken when nobody waits any more",
+        Case(
+            script=speaking(BY_BDAT, {"MAIL": [None, said_and_meant]}, together=True),
+            expected=(some, "refused mail 421 | uncertain", "uncertain"),
+            seconds=BRIEF,
+        ),
+    )
 
 
 LARGE = (mail(1), mail(2, size=12_000_000), mail(3))
@@ -594,6 +622,7 @@ CASES = dict(
         amid_three(),
         a_reply_too_many(),
         between_mails(),
+        behind_a_421(),
         amid_the_content(),
         partly(),
         in_the_window(),
@@ -602,9 +631,10 @@ CASES = dict(
     )
 )
 
-_SHIFTED = "by BDAT every good answer is a 250: one too many makes a recipient's 250 the answer to the content"
 FAULTY = {
-    f"by BDAT, second {step}: a reply too many, and its content is refused": _SHIFTED for step in ("MAIL", "RCPT")
+    "by BDAT, second RCPT: a reply too many, and its content is refused": (
+        "by BDAT every good answer is a 250, so that one too many counts for the content"
+    ),
 }
 """Cases that fail today, and what is at fault."""
 

@@ -273,7 +273,6 @@ def test_mails_are_asked_for_as_they_can_be_sent() -> None:
     assert max(ahead) <= 24
 
 
-@pytest.mark.xfail(reason="with several lines, what ends behind a slow line is gathered without bound")
 def test_one_slow_line_does_not_let_the_others_run_away() -> None:
     def wait_for_many(conversation: Conversation) -> None:
         for _ in range(100):

@@ -11,7 +11,7 @@ from contextlib import suppress
 from time import monotonic
 
 from ..dane import Tlsa
-from ..errors import ConnectError, TlsError
+from ..errors import ConnectError, NoAnswerError, TlsError
 from ..outgoing import Channel
 from ..servers import Server
 from .smtp_tls import TlsLayer
@@ -133,11 +133,11 @@ class SmtpLine(smtplib.SMTP):
     def _receive(self, until: float) -> bytes:
         left = until - monotonic()
         if left <= 0:
-            raise ConnectError(f"{self._server} did not answer in time")
+            raise NoAnswerError(f"{self._server} did not answer in time")
         try:
             return self._received(left)
         except TimeoutError as error:
-            raise ConnectError(f"{self._server} did not answer in time") from error
+            raise NoAnswerError(f"{self._server} did not answer in time") from error
 
     def _received(self, patience: float) -> bytes:
         self.sock.settimeout(patience)

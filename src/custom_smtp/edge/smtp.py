@@ -193,8 +193,9 @@ class SmtpSession:
         try:
             while (mail := source.next(wait=True)) is not None:
                 crew.give(mail)
-                for ended in crew.ended(most_pending=self.connections * _PENDING_EACH):
-                    yield from order.told(ended)
+                # What has ended behind a mail that has not is kept too, so it counts.
+                while crew.pending + order.held > self.connections * _PENDING_EACH or crew.has_ended:
+                    yield from order.told(crew.next())
             for ended in crew.finish():
                 yield from order.told(ended)
         finally:
@@ -285,18 +286,27 @@ class _InOrder:
             self._next += 1
             yield self._early.pop(self._next - 1)
 
+    @property
+    def held(self) -> int:
+        """How many came behind a gap."""
+        return len(self._early)
+
     def rest(self) -> list[Outcome]:
         """What came behind a gap."""
         return [self._early[ticket] for ticket in sorted(self._early)]
 
 
 class _Crew:
-    """A thread for each line, fed by one queue."""
+    """A thread for each line, fed by one queue.
+
+    Attributes:
+        pending: how many mails were given and have not come back.
+    """
 
     def __init__(self, serve: Callable[[_Source], Iterator[Ended]], size: int) -> None:
         self._work: SimpleQueue[_Mail | None] = SimpleQueue()
         self._ended: SimpleQueue[Ended | BaseException] = SimpleQueue()
-        self._pending = 0
+        self.pending = 0
         self._threads = [Thread(target=self._serve, args=(serve,), daemon=True) for _ in range(size)]
         self._dismissed = False
         for thread in self._threads:
@@ -304,12 +314,12 @@ class _Crew:
 
     def give(self, mail: _Mail) -> None:
         self._work.put(mail)
-        self._pending += 1
+        self.pending += 1
 
-    def ended(self, *, most_pending: int) -> Iterator[Ended]:
-        """What has ended; waits only while more than so many are pending."""
-        while self._pending > most_pending or not self._ended.empty():
-            yield self._next()
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is something that `next` need not wait for."""
+        return not self._ended.empty()
 
     def finish(self) -> Iterator[Ended]:
         """Everything that is still pending."""
@@ -317,17 +327,18 @@ class _Crew:
             self._dismissed = True
             for _ in self._threads:
                 self._work.put(None)
-        while self._pending:
-            yield self._next()
+        while self.pending:
+            yield self.next()
         for thread in self._threads:
             thread.join()
 
-    def _next(self) -> Ended:
+    def next(self) -> Ended:
+        """The next that ends."""
         ended = self._ended.get()
-        self._pending -= 1
+        self.pending -= 1
         if isinstance(ended, BaseException):
             # The mails of that thread will never be heard of: nothing is waited for any more.
-            self._pending = 0
+            self.pending = 0
             raise ended
         return ended
 

@@ -17,6 +17,7 @@ from ..errors import (
     ConfigurationError,
     ConnectError,
     InsecureTransportWarning,
+    NoAnswerError,
     RefusedError,
     TransportError,
 )
@@ -147,6 +148,7 @@ class AsyncSmtpSession:
                 early[ended.ticket] = ended.outcome
                 while told in early:
                     told += 1
+                    crew.told()
                     yield early.pop(told - 1)
         finally:
             # Left half-way: what is on its way is waited for, so that its end is known.
@@ -275,13 +277,16 @@ class _Crew:
         """Everything that ends, as it ends."""
         while True:
             while self._ended:
-                self._pending -= 1
-                self._changed.set()
                 yield self._ended.popleft()
             if self._feeding.done() and not self._pending:
                 return
             self._changed.clear()
             await self._changed.wait()
+
+    def told(self) -> None:
+        """One more was told to whoever waits. What has ended behind a mail that has not is kept too, so it counts."""
+        self._pending -= 1
+        self._changed.set()
 
     async def dismiss(self) -> list[Ended]:
         """End the work when what is on its way has ended; return what nobody has heard of."""
@@ -377,7 +382,7 @@ class _Wire(asyncio.Protocol):
                 alarm.cancel()
                 self._news = None
             if loop.time() >= until and not happened():
-                raise ConnectError(f"the server {otherwise}")
+                raise NoAnswerError(f"the server {otherwise}")
 
     def _tell(self) -> None:
         if self._news is not None and not self._news.done():
