@@ -647,14 +647,14 @@ DRIVERS: dict[str, Callable[[Case], Run]] = {"threads": run, "asyncio": run_on_a
 
 
 class SideBySide:
-    """Runs cases in a dozen threads; one that never ends holds up nobody but its own test."""
+    """Runs cases in twenty threads; one that never ends holds up nobody but its own test."""
 
     def __init__(self, wanted: Iterable[tuple[str, str]]) -> None:
         self._work: SimpleQueue[tuple[str, str]] = SimpleQueue()
         self._done: dict[tuple[str, str], Future[Run]] = {each: Future() for each in wanted}
         for each in self._done:
             self._work.put(each)
-        for _ in range(12):
+        for _ in range(20):
             Thread(target=self._serve, daemon=True).start()
 
     def result(self, case: str, driver: str) -> Run:

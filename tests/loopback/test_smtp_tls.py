@@ -29,7 +29,6 @@ from custom_smtp.servers import Dane, Limits
 from custom_smtp.testing.certificates import Authority, Certificate, Digest, KeyKind, self_signed
 from custom_smtp.testing.server import Conversation, HungUp, Script, ScriptedServer, client_context, polite
 
-
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOST = "mail.shop.example"
 AUTHORITY = Authority(NOW)

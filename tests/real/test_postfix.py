@@ -43,7 +43,7 @@ def test_each_mail_arrives_once_as_it_is_for_whom_it_is(
 
 
 @pytest.mark.parametrize("connections", [1, 4])
-@pytest.mark.parametrize("pace", ["careful", "dot"])
+@pytest.mark.parametrize("pace", ["careful", "dot", "bdat"])
 def test_a_long_run_of_refusals_costs_nobody_else_a_mail(
     pace: str, connections: int, server: Server, mailbox: Mailbox
 ) -> None:

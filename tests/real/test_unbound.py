@@ -21,7 +21,6 @@ from custom_smtp.testing.server import ScriptedServer, client_context, polite
 from .nsd import nsd
 from .unbound import signed, unbound
 
-
 HOSTS = ("mail.shop.example", "old.shop.example", "forged.shop.example", "mail.plain.example")
 AUTHORITY = Authority(datetime.now(UTC))
 CERTIFICATE, RETIRED = AUTHORITY.issue(*HOSTS), AUTHORITY.issue(*HOSTS)
