@@ -118,6 +118,8 @@ class Address:
     @property
     def wire(self) -> str:
         """The address as it stands in SMTP commands and headers, its domain in ASCII."""
+        if self.email.isascii() and not self.email.endswith("."):
+            return self.email
         local, _, domain = self.email.rpartition("@")
         return f"{local}@{domain.removesuffix('.') if domain.isascii() else ascii_domain(domain)}"
 

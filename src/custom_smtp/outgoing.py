@@ -15,7 +15,7 @@ from .identifiers import DeliveryId
 from .replies import Reply
 
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\x00")
-_REMARKABLE = re.compile(rb"\r(?:[^\n]|\n\.)")  # a bare CR, or a line that begins with a dot
+_DOTTED = re.compile(rb"(?:^|\n)\.")
 _LINE_OCTETS = 998  # RFC 5322 section 2.1.1
 
 
@@ -115,10 +115,10 @@ def _looked_through(content: bytes) -> bool:
     """Whether a line begins with a dot; raises MailError where the content has not the form of the wire."""
     if not isinstance(content, bytes):
         raise MailError(f"the content is {type(content).__name__}: give it bytes in RFC 5322 form")
-    # One quick look for what is rare: as a rule it finds nothing, and the slower questions need not be asked.
-    remarkable = _REMARKABLE.search(content) is not None
-    suspect = remarkable or content.count(b"\r") != content.count(b"\n") or b"\0" in content
-    if suspect and (found := _BARE.search(content)):
+    # Without its line feeds, of each CRLF the CR is left: if a CRLF for each of those gives the content again, every
+    # line ends as it must. That is far quicker than to search.
+    crlf_alone = content.replace(b"\n", b"").replace(b"\r", b"\r\n") == content
+    if not (crlf_alone and b"\0" not in content) and (found := _BARE.search(content)):
         raise MailError(
             f"the content holds {found[0]!r} alone at {found.start()}: end every line with CRLF, and leave out NUL"
         )
@@ -126,7 +126,7 @@ def _looked_through(content: bytes) -> bool:
         raise MailError("the content does not end with CRLF: end its last line")
     if _has_long_line(content):
         raise MailError(f"the content has a line of over {_LINE_OCTETS} octets: encode that part (RFC 2045)")
-    return content.startswith(b".") or (remarkable and b"\n." in content)
+    return b"." in content and _DOTTED.search(content) is not None
 
 
 def _has_long_line(content: bytes) -> bool:

@@ -217,6 +217,11 @@ class Dialogue:
         return bool(self._expected)
 
     @property
+    def has_words(self) -> bool:
+        """Whether there is something to write."""
+        return bool(self._pieces)
+
+    @property
     def wants_a_look(self) -> bool:
         """Whether the driver shall look for words from the server before it writes the next piece.
 
@@ -239,6 +244,11 @@ class Dialogue:
         patience = limits.final if answered in (self._content_answered, self._chunk_answered) else limits.reply
         begun: float = transaction.since
         return min(self._since + patience, begun + limits.transaction)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is something for `take_ended`."""
+        return bool(self._ended)
 
     def take_ended(self) -> list[Ended]:
         """The mails whose end has become known since this was last asked."""

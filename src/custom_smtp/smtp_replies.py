@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from attrs import define, field
 
@@ -52,14 +53,14 @@ class ReplyReader:
         if masks and not line.startswith(_CHALLENGE):
             for secret in masks:
                 line = line.replace(secret, b"***")
+        if not (masks or self._texts) and (reply := _simple(line)) is not None:
+            return reply
         found = _LINE.fullmatch(line)
         if found is None or len(line) > _LINE_OCTETS:
             raise ConnectError(
                 f"the server said what is no SMTP reply: {line[:200].decode('utf-8', 'backslashreplace')!r}"
             )
         code, mark, text = found.groups()
-        if not self._texts and mark != b"-":
-            return Reply(int(code), text.decode("utf-8", "backslashreplace") if text else "")
         if self._texts and code != self._code:
             raise ConnectError(f"the server mixes {self._code.decode()} and {code.decode()} in one reply")
         self._code = code
@@ -71,3 +72,12 @@ class ReplyReader:
         whole = b"\n".join(self._texts).decode("utf-8", "backslashreplace")
         self._texts = []
         return Reply(int(code), whole)
+
+
+@lru_cache(maxsize=64)
+def _simple(line: bytes) -> Reply | None:
+    """A reply of one line, as most are, and most of them again and again; None for anything else."""
+    found = _LINE.fullmatch(line)
+    if found is None or found[2] == b"-" or len(line) > _LINE_OCTETS:
+        return None
+    return Reply(int(found[1]), (found[3] or b"").decode("utf-8", "backslashreplace"))

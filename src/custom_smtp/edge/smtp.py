@@ -390,12 +390,16 @@ class _Conversation:
         dialogue = self.dialogue
         try:
             while True:
+                # What the caller does with an outcome, and for the next mail, is done while the server works.
+                self._guarded(self._write)
+                yield from dialogue.take_ended()
                 while dialogue.room and (mail := source.next(wait=False)) is not None:
                     dialogue.submit(mail[1], mail[0], monotonic())
-                yield from dialogue.take_ended()
-                if dialogue.over or dialogue.idle:
+                if dialogue.over or (dialogue.idle and not dialogue.has_ended):
                     break
-                self._step()
+                if not dialogue.has_words:
+                    self._guarded(self._read)
+            yield from dialogue.take_ended()
         except BaseException:
             self.line.close()
             dialogue.over = True
@@ -422,7 +426,20 @@ class _Conversation:
                 self.line.write(piece)
         self.line.close()
 
-    def _write(self, piece: bytes) -> None:
+    def _step(self) -> None:
+        """Write what is to be written, and hear what comes."""
+        self._guarded(self._write)
+        self._guarded(self._read)
+
+    def _write(self) -> None:
+        dialogue = self.dialogue
+        while dialogue.has_words:
+            while dialogue.wants_a_look and (words := self.line.look()):
+                dialogue.hear(words, monotonic())
+            if (piece := dialogue.next_piece(monotonic())) is not None:
+                self._write_piece(piece)
+
+    def _write_piece(self, piece: bytes) -> None:
         try:
             self.line.write(piece)
         except ConnectError:
@@ -432,23 +449,20 @@ class _Conversation:
                     self.dialogue.hear(words, monotonic())
             raise
 
-    def _step(self) -> None:
-        """Write what is to be written, and hear what comes."""
-        dialogue, line = self.dialogue, self.line
+    def _read(self) -> None:
+        dialogue = self.dialogue
+        if dialogue.listening:
+            dialogue.hear(self.line.read(dialogue.deadline), monotonic())
+        if dialogue.wants_tls:
+            dialogue.encrypted(self.line.encrypt())
+
+    def _guarded(self, talk: Callable[[], None]) -> None:
+        """Talk; a line that breaks ends the mails on it as what they are, or the opening with an error."""
         try:
-            while dialogue.wants_a_look and (words := line.look()):
-                dialogue.hear(words, monotonic())
-            while (piece := dialogue.next_piece(monotonic())) is not None:
-                self._write(piece)
-                while dialogue.wants_a_look and (words := line.look()):
-                    dialogue.hear(words, monotonic())
-            if dialogue.listening:
-                dialogue.hear(line.read(dialogue.deadline), monotonic())
+            talk()
         except ConnectError as error:
-            opening = not dialogue.ready
-            told = dialogue.broken(error)
-            line.close()
+            opening = not self.dialogue.ready
+            told = self.dialogue.broken(error)
+            self.line.close()
             if opening:
                 raise told from (error if told is not error else error.__cause__)
-        if dialogue.wants_tls:
-            dialogue.encrypted(line.encrypt())

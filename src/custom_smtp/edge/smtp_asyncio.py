@@ -443,13 +443,18 @@ class _Conversation:
         dialogue, loop = self.dialogue, asyncio.get_running_loop()
         try:
             while True:
-                while dialogue.room and (mail := source.next()) is not None:
-                    dialogue.submit(mail[1], mail[0], loop.time())
+                # What the caller does with an outcome, and for the next mail, is done while the server works.
+                await self._guarded(self._write)
                 for ended in dialogue.take_ended():
                     yield ended
-                if dialogue.over or dialogue.idle:
+                while dialogue.room and (mail := source.next()) is not None:
+                    dialogue.submit(mail[1], mail[0], loop.time())
+                if dialogue.over or (dialogue.idle and not dialogue.has_ended):
                     break
-                await self._step()
+                if not dialogue.has_words or self.wire.lost is not None:
+                    await self._guarded(self._read)
+            for ended in dialogue.take_ended():
+                yield ended
         except BaseException as interruption:
             self.transport.abort()
             if not dialogue.over:
@@ -478,32 +483,42 @@ class _Conversation:
 
     async def _step(self) -> None:
         """Write what is to be written, and hear what comes."""
+        await self._guarded(self._write)
+        await self._guarded(self._read)
+
+    async def _write(self) -> None:
         dialogue, now = self.dialogue, asyncio.get_running_loop().time
-        try:
-            while True:
-                while dialogue.wants_a_look and (words := self._heard()):
-                    dialogue.hear(words, now())
-                # What the server said before it went tells more than a broken line: nothing more is written then.
-                if self.wire.lost is not None or (piece := dialogue.next_piece(now())) is None:
-                    break
+        # What the server said before it went tells more than a broken line: nothing more is written then.
+        while dialogue.has_words and self.wire.lost is None:
+            while dialogue.wants_a_look and (words := self._heard()):
+                dialogue.hear(words, now())
+            if (piece := dialogue.next_piece(now())) is not None:
                 self.transport.write(self._sealed(piece))
                 if self.transport.is_closing():
                     # The write found a broken line; the loop has to turn once before the wire knows.
                     await asyncio.sleep(0)
                 await self.wire.drained(now() + dialogue.server.limits.reply)
-            while dialogue.listening:
-                if words := self._heard():
-                    dialogue.hear(words, now())
-                    break
-                await self.wire.news(dialogue.deadline)
+
+    async def _read(self) -> None:
+        dialogue, now = self.dialogue, asyncio.get_running_loop().time
+        while dialogue.listening:
+            if words := self._heard():
+                dialogue.hear(words, now())
+                break
+            await self.wire.news(dialogue.deadline)
+        if dialogue.wants_tls:
+            dialogue.encrypted(await self._encrypt())
+
+    async def _guarded(self, talk: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Talk; a line that breaks ends the mails on it as what they are, or the opening with an error."""
+        try:
+            await talk()
         except ConnectError as error:
-            opening = not dialogue.ready
-            told = dialogue.broken(error)
+            opening = not self.dialogue.ready
+            told = self.dialogue.broken(error)
             self.transport.abort()
             if opening:
                 raise told from (error if told is not error else error.__cause__)
-        if dialogue.wants_tls:
-            dialogue.encrypted(await self._encrypt())
 
     def _heard(self) -> bytes:
         """What has come and can be read. Raises ConnectError where nothing has, and nothing more will."""

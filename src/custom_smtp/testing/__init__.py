@@ -1,11 +1,13 @@
 """For the tests of applications and of third parties' parts.
 
-The fakes stand here. The rest is found by its module: `custom_smtp.testing.server` (an SMTP server that follows a
-script), `custom_smtp.testing.certificates`, `custom_smtp.testing.contracts` (what every adapter must hold) and
-`custom_smtp.testing.webhooks` (requests as providers sign them).
+The fakes stand here, and an SMTP server that follows a script. The rest is found by its module:
+`custom_smtp.testing.server` (what such a server can do), `custom_smtp.testing.certificates`,
+`custom_smtp.testing.contracts` (what every adapter must hold) and `custom_smtp.testing.webhooks` (requests as providers
+sign them).
 """
 
 from .fakes import FrozenClock, RecordingTransport, SerialIds
 from .resolver import StaticResolver
+from .server import ScriptedServer
 
-__all__ = ["FrozenClock", "RecordingTransport", "SerialIds", "StaticResolver"]
+__all__ = ["FrozenClock", "RecordingTransport", "ScriptedServer", "SerialIds", "StaticResolver"]
