@@ -342,10 +342,13 @@ def test_tls_below_1_2_is_refused() -> None:
 # Opportunistic
 
 
-def test_opportunistic_tls_warns_once_when_it_is_set_up() -> None:
+@pytest.mark.parametrize("kind", [SmtpTransport, AsyncSmtpTransport])
+def test_opportunistic_tls_warns_once_where_it_is_set_up(
+    kind: Callable[[Server], SmtpTransport | AsyncSmtpTransport],
+) -> None:
     with pytest.warns(InsecureTransportWarning, match="clear") as told:
-        SmtpTransport(Server("mail.test", tls=Tls.OPPORTUNISTIC))
-    assert len(told) == 1
+        kind(Server("mail.test", tls=Tls.OPPORTUNISTIC))
+    assert [warning.filename for warning in told] == [__file__]
 
 
 @pytest.mark.filterwarnings("ignore::custom_smtp.errors.InsecureTransportWarning")

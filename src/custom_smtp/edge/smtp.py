@@ -5,7 +5,6 @@ threads.
 """
 
 import ssl
-import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
@@ -21,7 +20,6 @@ from ..errors import (
     AuthError,
     ConfigurationError,
     ConnectError,
-    InsecureTransportWarning,
     RefusedError,
     TransportError,
 )
@@ -33,7 +31,7 @@ from ..smtp_dialogue import Dialogue, Ended
 from ..system import new_nonce
 from ._reaching import reach
 from ._smtp_line import Dial, SmtpLine
-from .smtp_tls import check_resolver, published_for, verifying_context
+from .smtp_tls import check_resolver, published_for, verifying_context, warn_of_clear_text
 
 
 @frozen
@@ -73,13 +71,7 @@ class SmtpTransport:
 
     def __attrs_post_init__(self) -> None:
         check_resolver(self.server, self.resolver)
-        if self.server.tls is Tls.OPPORTUNISTIC:
-            warnings.warn(
-                f"mail to {self.server} travels in clear whenever the server, or somebody on the line, "
-                "leaves STARTTLS out of its offer",
-                InsecureTransportWarning,
-                stacklevel=3,
-            )
+        warn_of_clear_text(self.server)
 
     def deliver(self, outgoing: Outgoing, /) -> Receipt:
         """Hand one mail over, on a line of its own.

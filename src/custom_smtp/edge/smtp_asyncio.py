@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import warnings
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
@@ -16,7 +15,6 @@ from ..errors import (
     AuthError,
     ConfigurationError,
     ConnectError,
-    InsecureTransportWarning,
     NoAnswerError,
     RefusedError,
     TransportError,
@@ -27,7 +25,7 @@ from ..server_report import ServerReport, report_on
 from ..servers import Server, Tls
 from ..smtp_dialogue import Dialogue, Ended
 from ..system import new_nonce
-from .smtp_tls import TlsLayer, check_resolver, published_for, verifying_context
+from .smtp_tls import TlsLayer, check_resolver, published_for, verifying_context, warn_of_clear_text
 
 _PENDING_EACH = 16
 """Mails under way or waiting for each line of a session, before no more are asked for."""
@@ -64,13 +62,7 @@ class AsyncSmtpTransport:
 
     def __attrs_post_init__(self) -> None:
         check_resolver(self.server, self.resolver)
-        if self.server.tls is Tls.OPPORTUNISTIC:
-            warnings.warn(
-                f"mail to {self.server} travels in clear whenever the server, or somebody on the line, "
-                "leaves STARTTLS out of its offer",
-                InsecureTransportWarning,
-                stacklevel=3,
-            )
+        warn_of_clear_text(self.server)
 
     async def deliver(self, outgoing: Outgoing, /) -> Receipt:
         """Hand one mail over, on a line of its own. Raises what `SmtpTransport.deliver` does.

@@ -4,17 +4,29 @@ Several records leave in one packet, and all that has come is read at once.
 """
 
 import ssl
+import warnings
 from collections.abc import Sequence
 
 from ..dane import Tlsa
-from ..errors import ConnectError, Retry, TlsError
+from ..errors import ConnectError, InsecureTransportWarning, Retry, TlsError
 from ..outgoing import Channel
-from ..servers import Server
+from ..servers import Server, Tls
 from ._smtp_tls import check_certificate, check_resolver, published_for, verifying_context
 
-__all__ = ["TlsLayer", "check_resolver", "published_for", "verifying_context"]
+__all__ = ["TlsLayer", "check_resolver", "published_for", "verifying_context", "warn_of_clear_text"]
 
 _CHUNK = 65536
+
+
+def warn_of_clear_text(server: Server) -> None:
+    """Warn whoever sets up a transport to a server that may be spoken to in clear."""
+    if server.tls is Tls.OPPORTUNISTIC:
+        warnings.warn(
+            f"mail to {server} travels in clear whenever the server, or somebody on the line, "
+            "leaves STARTTLS out of its offer",
+            InsecureTransportWarning,
+            stacklevel=4,  # over the transport's two initialisers, to the line that makes it
+        )
 
 
 class TlsLayer:
