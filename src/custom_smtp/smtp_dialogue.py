@@ -458,12 +458,10 @@ class Dialogue:
             self._begin(transaction)
 
     def _next(self) -> Transaction | None:
-        if not self.ready or self._closing or self._envelope is not None:
-            return None
         queue = self._again or self._waiting
-        if not queue or len(self._unanswered) >= self._ahead(queue[0]):
+        if not queue or not self.ready or self._closing or self._envelope is not None:
             return None
-        return queue.popleft()
+        return None if len(self._unanswered) >= self._ahead(queue[0]) else queue.popleft()
 
     def _ahead(self, transaction: Transaction) -> int:
         """How many mails may be unanswered when this one is begun, itself included."""
@@ -520,18 +518,18 @@ class Dialogue:
     def _mail_answered(self, reply: Reply, transaction: Transaction, _recipient: Address) -> None:
         if not reply.positive:
             transaction.mail_refusal = RefusedError(self._refusal(reply), at=Step.MAIL)
-        self._go_on(transaction)
+        if self._unsaid:
+            self._go_on(transaction)
 
     def _rcpt_answered(self, reply: Reply, transaction: Transaction, recipient: Address) -> None:
         if reply.positive:
             transaction.taken += 1
         else:
             transaction.refused.append(Refusal(recipient, RefusedError(self._refusal(reply), at=Step.RCPT)))
-        self._go_on(transaction)
+        if self._unsaid:
+            self._go_on(transaction)
 
     def _go_on(self, transaction: Transaction) -> None:
-        if not self._unsaid:
-            return
         if (refusal := transaction.turned_away) is None:
             self._say_one()
             return
