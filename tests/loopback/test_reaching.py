@@ -117,7 +117,7 @@ def proxy_behind_tls(port: int) -> Iterator[int]:
 
 
 def test_a_proxy_that_is_itself_reached_over_tls_is_gone_through() -> None:
-    """Many words come at once, more than TLS hands over in one piece, and poll sees none of what it has read ahead."""
+    """Many words come at once, more than TLS hands over in one piece, and a large mail goes."""
     offers = [f"X-OFFER-{number} {'x' * 400}" for number in range(60)]
     with ScriptedServer(polite(certificate=GOOD, offers=offers)) as server, proxy_behind_tls(server.port) as port:
 

@@ -18,6 +18,7 @@ from ..servers import Server
 from .smtp_tls import TlsLayer
 
 _CHUNK = 65536
+# A socket may be secret by itself, to a proxy. No record of TLS is longer than a chunk, so that it holds nothing back.
 _NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 Dial = Callable[[Server], socket.socket]
@@ -137,14 +138,10 @@ class SmtpLine(smtplib.SMTP):
             raise ConnectError(f"the line to {self._server} broke: {_words(error)}") from error
 
     def _receive(self, until: float) -> bytes:
-        while self._holds_some() or _ready(self.sock, until):
+        while _ready(self.sock, until):
             if received := self._received():
                 return received
         raise NoAnswerError(f"{self._server} did not answer in time")
-
-    def _holds_some(self) -> bool:
-        """Whether a socket that is secret by itself, to a proxy, has read ahead what poll knows nothing of."""
-        return isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
 
     def _received(self) -> bytes:
         """What is there; nothing where there is nothing yet."""
