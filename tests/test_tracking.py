@@ -18,8 +18,11 @@ from custom_smtp.errors import ConfigurationError, MailError
 from custom_smtp.events import Clicked, Event, Opened
 from custom_smtp.html import scan
 from custom_smtp.identifiers import DeliveryId
+from custom_smtp.readers import AGENTS
 from custom_smtp.tokens import Claim, Purpose
-from custom_smtp.tracking import AGENTS, LONGEST_TARGET, PIXEL, PLACEHOLDERS, location
+from custom_smtp.tracking import LONGEST_TARGET
+from custom_smtp.tracking_endpoint import PIXEL
+from custom_smtp.urls import PLACEHOLDERS, location
 from custom_smtp.web import Request, Response
 
 TOKENS = Tokens((b"key of 32 bytes, from your vault",))

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from .sender import AsyncSender, Preparation, Sender
     from .servers import Credentials, Server, Tls
     from .tokens import Tokens
-    from .tracking import Tracker, TrackingEndpoint
+    from .tracking import Tracker
+    from .tracking_endpoint import TrackingEndpoint
     from .webhooks import FeedbackEndpoint
 
 __all__ = [
@@ -103,7 +104,7 @@ _HOME_OF = {
     "Tls": "servers",
     "Tokens": "tokens",
     "Tracker": "tracking",
-    "TrackingEndpoint": "tracking",
+    "TrackingEndpoint": "tracking_endpoint",
     "TransportError": "errors",
 }
 """In which module each name of the front door lives."""

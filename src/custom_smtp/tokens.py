@@ -13,8 +13,9 @@ import re
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable
 from enum import Enum
+from typing import Any
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -166,6 +167,12 @@ class Tokens:
             raise TokenError(_NOT_OURS) from error
         delivery_id, recipient, link, url = content.decode().split("\0", 4)[:4]
         return Claim(DeliveryId(delivery_id), recipient, url, link)
+
+
+def are_tokens(_instance: object, _attribute: "Attribute[Any]", tokens: Tokens) -> None:
+    """Refuse what is no `Tokens`; a validator for those that take them."""
+    if not isinstance(tokens, Tokens):
+        raise ConfigurationError(f"tokens is {type(tokens).__name__}: give it Tokens((key,))")
 
 
 _NOT_OURS = "not a token of ours"

@@ -25,7 +25,8 @@ from ..testing.certificates import Authority
 from ..testing.fakes import SerialIds
 from ..testing.webhooks import SendGridSigner
 from ..tokens import Tokens
-from ..tracking import Tracker, TrackingEndpoint
+from ..tracking import Tracker
+from ..tracking_endpoint import TrackingEndpoint
 from ..webhooks import FeedbackEndpoint
 from .letters import DOMAIN
 from .providers import PostmarkReports, SendGridReports
