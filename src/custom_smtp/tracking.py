@@ -2,26 +2,32 @@
 
 A link is changed only where it is understood: its value is replaced, and no other character of the mail. Whatever is
 left alone works as it did. A click leads where the mail led and nowhere else, since the target is sealed in the token.
+
+The words of a link are never touched, even where they are a URL: in HTML they go on showing where the link leads in the
+end. In plain text the URL is the link, so it is what is replaced.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from attrs import Attribute, evolve, field, frozen
 
-from .checks import ConfigurationError
-from .html import encode, scan
+from .checks import SURROGATE, ConfigurationError, shown
+from .claims import Claim, Purpose
+from .compiled_mail import CompiledMail
+from .errors import TokenError
+from .events import About, Clicked
 from .identifiers import DeliveryId
-from .mail import Headers, Mail
-from .plain_text import clickable
-from .tokens import Claim, Purpose, Tokens, are_tokens
-from .urls import followed, location, unfinished
-
-LONGEST_TARGET = 5_600
-"""Characters of a link's target; a longer one is left alone, since web servers take request lines of about 8,000."""
-
-_Rewrite = Callable[[str], str | None]
+from .link_rules import LinkChooser, Rule
+from .mail import Headers, Mail, Mode, Tracking, a_tracking
+from .mail_links import MailLinks, SeenLink, pixel_tokens
+from .ports import LinkTokens
+from .tokens import are_tokens
+from .urls import location, parameter
 
 
 def _base(url: str) -> str:
@@ -41,95 +47,242 @@ def _a_base(_instance: object, _attribute: "Attribute[Any]", url: str) -> None:
 _BASE = re.compile(r"[hH][tT][tT][pP][sS]?://[A-Za-z0-9._\[\]:-]+(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*")
 
 
+def _of_campaigns(allowed: Mapping[str, Tracking]) -> dict[str, Tracking]:
+    if not isinstance(allowed, Mapping):
+        raise ConfigurationError(
+            "campaigns maps names to what is allowed: write {'receipts': Tracking(clicks=Mode.OFF)}"
+        )
+    return dict(allowed)
+
+
+def _each_allowed(_instance: object, attribute: "Attribute[Any]", allowed: dict[str, Tracking]) -> None:
+    for each in allowed.values():
+        a_tracking(_instance, attribute, each)
+
+
+def _can_be_asked(_instance: object, attribute: "Attribute[Any]", person: object) -> None:
+    if not callable(person):
+        raise ConfigurationError(
+            f"{attribute.name} is asked what each person allows: give it a function of the address, which returns a "
+            "Tracking"
+        )
+
+
+def _are_rules(_instance: object, _attribute: "Attribute[Any]", rules: tuple[Rule, ...]) -> None:
+    for rule in rules:
+        if not callable(rule):
+            raise ConfigurationError(f"{shown(rule)} is no rule: write LinkRule('bank.example'), or give a function")
+
+
+def _a_name(_instance: object, attribute: "Attribute[Any]", name: str) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ConfigurationError(f"{attribute.name} is {shown(name)}: use letters, digits, '-', '_' and '.'")
+
+
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def _several_rules(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    if not isinstance(rules, Iterable):
+        raise ConfigurationError(f"rules is {shown(rules)}, not several: write rules=[LinkRule('bank.example')]")
+    return tuple(rules)
+
+
+def _pairs(parameters: Mapping[str, str]) -> dict[str, str]:
+    if not isinstance(parameters, Mapping):
+        raise ConfigurationError("parameters maps names to values: write {'utm_source': 'newsletter'}")
+    return dict(parameters)
+
+
+def _are_parameters(_instance: object, _attribute: "Attribute[Any]", parameters: dict[str, str]) -> None:
+    for name, value in parameters.items():
+        if not (isinstance(name, str) and name and isinstance(value, str)):
+            raise ConfigurationError(
+                f"the parameter {shown(name)} is {shown(value)}: both are text, the name not empty"
+            )
+        if SURROGATE.search(name + value):
+            raise ConfigurationError(f"the parameter {shown(name)} holds half of a surrogate pair: take it out")
+        if unknown := [each for each in _BRACES.findall(value) if each not in _KNOWN]:
+            raise ConfigurationError(f"the parameter {name} asks for {unknown[0]}: there are {', '.join(_KNOWN)}")
+
+
+def _unknown_person(_recipient: str) -> Tracking:
+    return _ALL
+
+
+_ALL = Tracking()
+
+_BRACES = re.compile(r"\{[^{}]*\}")
+_FILLED_IN: dict[str, Callable[[Mail], str]] = {
+    "{campaign}": lambda mail: mail.campaign or "",
+    "{subject}": lambda mail: mail.subject,
+}
+_LINK_ID = "{link}"
+_KNOWN = (*_FILLED_IN, _LINK_ID)
+"""What may stand in the value of a parameter; nothing that tells one person from another."""
+
+
+@frozen(kw_only=True)
+class Preview:
+    """What tracking would do with a mail.
+
+    Attributes:
+        links: every link, in the order of the HTML, the text, and AMP parts.
+        tracking: what is allowed, once tracker, mail, campaign and person have been asked.
+        pixel: whether it gets a pixel.
+    """
+
+    links: tuple[SeenLink, ...]
+    tracking: Tracking
+    pixel: bool
+
+
 @frozen
 class Tracker:
     """Leads the links of a mail over our own host, and lets its HTML load a pixel when it is opened.
 
     Tracked are links with ``http`` or ``https`` and a host, in the HTML (Outlook's conditional comments and VML
-    included) and in the plain text. Left alone are all others, template placeholders, links to ``base_url`` itself,
-    what the mail's List-Unsubscribe header names, and tags with ``data-track="off"`` (which is taken out).
+    included) and in the plain text. `preview` lists every link, and why others are left alone (see `Skip`).
+
+    How closely it tracks is the strictest of what ``opens`` and ``clicks``, the mail, its campaign and the person
+    allow. Where clicks are off, links stay as they were written: nothing is added to them either. A tag's
+    ``data-track="off"`` is taken out in any case; its ``data-track-id`` names the link for reports.
 
     Attributes:
         base_url: where the `TrackingEndpoint` is found, such as ``https://links.shop.example``. Links to it are never
             tracked, so give it a host, or a path, of its own.
         tokens: what seals the links.
-        opens: whether to add the pixel.
-        clicks: whether to change the links.
+        opens: how closely opens are tracked.
+        clicks: how closely clicks are.
+        campaigns: what each campaign type allows; one that is not named allows all.
+        person: asked what a person allows, by address.
+        rules: how some links are led: `LinkRule` values, or functions of a URL. The first that answers holds.
+        parameters: added to each target that does not have them, in their order, such as ``{"utm_source": "shop"}``. A
+            value may hold ``{campaign}``, ``{subject}`` and ``{link}`` (the link's id); one that ends up empty is left
+            out.
+        app_parameter: what the link id is called that a rule with ``Way.APP`` adds.
 
     Raises:
-        ConfigurationError: the base URL cannot be one.
+        ConfigurationError: one of them cannot be; the message says what to write instead.
     """
 
     base_url: str = field(converter=_base, validator=_a_base)
-    tokens: Tokens = field(validator=are_tokens)
-    opens: bool = field(default=True, kw_only=True)
-    clicks: bool = field(default=True, kw_only=True)
+    tokens: LinkTokens = field(validator=are_tokens)
+    opens: Mode = field(default=Mode.INDIVIDUAL, kw_only=True)
+    clicks: Mode = field(default=Mode.INDIVIDUAL, kw_only=True)
+    campaigns: dict[str, Tracking] = field(
+        factory=dict, converter=_of_campaigns, validator=_each_allowed, hash=False, kw_only=True
+    )
+    person: Callable[[str], Tracking] = field(default=_unknown_person, validator=_can_be_asked, kw_only=True)
+    rules: tuple[Rule, ...] = field(default=(), converter=_several_rules, validator=_are_rules, kw_only=True)
+    parameters: dict[str, str] = field(
+        factory=dict, converter=_pairs, validator=_are_parameters, hash=False, kw_only=True
+    )
+    app_parameter: str = field(default="link_id", validator=_a_name, kw_only=True)
+    _own: Tracking = field(init=False, repr=False, eq=False)
+
+    @_own.default
+    def _own_limits(self) -> Tracking:
+        return Tracking(opens=self.opens, clicks=self.clicks)
 
     def track(self, mail: Mail, delivery_id: DeliveryId) -> Mail:
-        """The mail with its links and pixel led over ``base_url``; tracked a second time, it stays as it is."""
-        rewrite = self._rewrite(mail, delivery_id)
-        html = None if mail.html is None else self._html(mail.html, rewrite, Claim(delivery_id, mail.to.email))
-        text = None if mail.text is None else self._text(mail.text, rewrite)
-        return mail if (html, text) == (mail.html, mail.text) else evolve(mail, html=html, text=text)
+        """The mail with its links and pixel led over ``base_url``.
 
-    def _rewrite(self, mail: Mail, delivery_id: DeliveryId) -> _Rewrite:
-        """What becomes of a link in this mail: its new URL, or None to leave it alone."""
-        kept = _unsubscribe_links(mail.headers)
-        made: dict[str, str | None] = {}
+        Tracked a second time it stays as it is, but for links that had opted out: nothing says so any more.
 
-        def rewrite(link: str) -> str | None:
-            if link not in made:
-                made[link] = self._tracked(link, kept, delivery_id, mail.to.email)
-            return made[link]
+        Raises:
+            MailError: the delivery id is none.
+            TokenError: a link is too long for a token.
+            ArchiveError: what a short token stands for could not be kept.
+        """
+        filled = self.compile(mail).fill(delivery_id, mail.to.email)
+        unchanged = (filled.html, filled.text) == (mail.html, mail.text)
+        return mail if unchanged else evolve(mail, html=filled.html, text=filled.text)
 
-        return rewrite
+    def compile(self, mail: Mail) -> CompiledMail:
+        """The mail with all found that is to change, to be filled for many people."""
+        allowed = self._allowed(mail)
+        return CompiledMail(
+            mail=mail,
+            tracking=allowed,
+            found=self._looked_through(mail, allowed),
+            pixels=self._pixels_in(mail),
+            tokens=self.tokens,
+            person=self._of_person,
+        )
 
-    def _tracked(self, link: str, kept: frozenset[str], delivery_id: DeliveryId, recipient: str) -> str | None:
-        target = followed(link)
-        if not self.clicks or target in kept or self._is_ours(target) or unfinished(target):
-            return None
-        leads_to = location(target)
-        if leads_to is None or len(leads_to) > LONGEST_TARGET:
-            return None
-        return f"{self.base_url}/c/{self.tokens.issue(Claim(delivery_id, recipient, target))}"
+    def preview(self, mail: Mail) -> Preview:
+        """Every link of the mail, as tracked or left alone and why: what `track` would do. No token is made."""
+        allowed = self._allowed(mail).within(self._of_person(mail.to.email))
+        found = self._looked_through(mail, allowed)
+        pixel = allowed.opens is not Mode.OFF and found.pixel is not None
+        return Preview(links=tuple(found.links), tracking=allowed, pixel=pixel)
 
-    def _is_ours(self, target: str) -> bool:
-        base = self.base_url
-        return target[: len(base)].lower() == base.lower() and target[len(base) : len(base) + 1] in ("", *"/?#")
+    def reported(self, report: str, at: datetime) -> Clicked:
+        """The click that an app reports, which opened a link of a rule with ``Way.APP``.
 
-    def _html(self, html: str, rewrite: _Rewrite, claim: Claim) -> str:
-        page = scan(html)
-        edits = [(start, end, "") for start, end in page.opt_outs]
-        edits += [
-            (link.start, link.end, encode(url, link.quote))
-            for link in page.links
-            if not link.opted_out and (url := rewrite(link.url))
-        ]
-        if self.opens and (pixel := self._pixel(claim)) not in html:
-            edits.append((page.end, page.end, pixel))
-        return _spliced(html, sorted(edits))
+        Args:
+            report: the URL that it opened, or the link id alone.
+            at: when it was opened, with a time zone.
 
-    def _pixel(self, claim: Claim) -> str:
-        url = encode(f"{self.base_url}/o/{self.tokens.issue(claim, Purpose.OPEN)}", _QUOTE)
-        return f'<img src="{url}" width="1" height="1" alt="" style="border:0">'
+        Raises:
+            TokenError: no link id of ours is in it.
+            ConfigurationError: the time has no zone.
+            ArchiveError: what a short token stands for could not be looked up.
+        """
+        token = (parameter(report, self.app_parameter) if isinstance(report, str) else None) or report
+        claim = self.tokens.read(token, Purpose.CLICK)
+        about = About(
+            delivery_id=claim.delivery_id,
+            recipient=claim.recipient,
+            at=at,
+            source="tracking",
+            key=sha256(f"app\0{token}\0{at.isoformat()}".encode()).hexdigest()[:32],
+        )
+        return Clicked(about, claim.url, link=claim.link, campaign=claim.campaign)
 
-    def _text(self, text: str, rewrite: _Rewrite) -> str:
-        return _spliced(text, [(at.start, at.end, url) for at in clickable(text) if (url := rewrite(at.url))])
+    def _allowed(self, mail: Mail) -> Tracking:
+        allowed = self._own.within(mail.tracking)
+        campaign = self.campaigns.get(mail.campaign or "")
+        return allowed if campaign is None else allowed.within(campaign)
+
+    def _of_person(self, recipient: str) -> Tracking:
+        allowed = self.person(recipient)
+        if not isinstance(allowed, Tracking):
+            raise ConfigurationError(f"person(...) gave {shown(allowed)}: return a Tracking, such as Tracking()")
+        return allowed
+
+    def _looked_through(self, mail: Mail, allowed: Tracking) -> MailLinks:
+        chooser = LinkChooser(
+            base_url=self.base_url,
+            kept=_unsubscribe_links(mail.headers),
+            rules=self.rules,
+            parameters=tuple(_filled_in(self.parameters, mail)),
+            app_parameter=self.app_parameter,
+            clicks=allowed.clicks is not Mode.OFF,
+        )
+        found = MailLinks(base_url=self.base_url, chooser=chooser)
+        found.look_through(mail)
+        return found
+
+    def _pixels_in(self, mail: Mail) -> frozenset[Claim]:
+        claims = set()
+        for token in pixel_tokens(mail.html or "", self.base_url):
+            with suppress(TokenError):  # not ours, or too old to count: it is no reason to leave out the mail's own
+                claims.add(self.tokens.read(token, Purpose.OPEN))
+        return frozenset(claims)
 
 
-_QUOTE = '"'
-
-
-def _spliced(text: str, edits: list[tuple[int, int, str]]) -> str:
-    pieces: list[str] = []
-    at = 0
-    for start, end, new in edits:
-        pieces += text[at:start], new
-        at = end
-    return "".join((*pieces, text[at:])) if edits else text
+def _filled_in(parameters: Mapping[str, str], mail: Mail) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The parameters for this mail, their values cut where the link's id belongs; without those that end up empty."""
+    for name, asked in parameters.items():
+        value = tuple(_BRACES.sub(lambda found: _FILLED_IN[found[0]](mail), part) for part in asked.split(_LINK_ID))
+        if value != ("",):
+            yield name, value
 
 
 def _unsubscribe_links(headers: Headers) -> frozenset[str]:
-    """The links of the mail's List-Unsubscribe header (RFC 2369): one click there must stay one click."""
+    """Where the links of the mail's List-Unsubscribe header lead (RFC 2369): one click there must stay one click."""
     values = (value for name, value in headers if name.lower() == "list-unsubscribe")
-    return frozenset(followed(link) for value in values for link in re.findall(r"<([^<>]*)>", value))
+    links = (location(link) for value in values for link in re.findall(r"<([^<>]*)>", value))
+    return frozenset(link for link in links if link is not None)
