@@ -47,6 +47,7 @@ RULES = (
     "tokens",
     "short_tokens",
     "html",
+    "html_text",
     "urls",
     "plain_text",
     "pieces",

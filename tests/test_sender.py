@@ -425,3 +425,10 @@ def test_a_strangers_transport_archive_and_provider_work_together() -> None:
     assert [copy.content for copy in drawer.find("ada@example.net")] == pigeon.carried
     assert [type(event) for event in drawer.of_delivery(D1)] == [Accepted]
     assert drawer.erase("ada@example.net") == 1
+
+
+def test_a_mail_without_a_text_gets_one_of_its_html() -> None:
+    mail = evolve(MAIL, text=None, html='<p>Your <a href="https://shop.example/7">order</a></p>')
+    assert b"\r\nYour order <https://shop.example/7>\r\n" in Preparation().prepare(mail).outgoing.content
+    assert b"text/plain" not in Preparation(text_from_html=False).prepare(mail).outgoing.content
+    assert b"text/plain" not in Preparation().prepare(evolve(mail, html="<img src=x>")).outgoing.content

@@ -13,6 +13,7 @@ from .checks import ConfigurationError, MailError
 from .domains import SendingDomain
 from .errors import ArchiveError, RefusedError, Retry, TransportError, UncertainError, UnrecordedError
 from .events import About, Accepted, Attempted, Event, Refused, Uncertain
+from .html_text import text_of
 from .identifiers import DeliveryId
 from .mail import Mail
 from .mime import render
@@ -73,6 +74,7 @@ class Preparation:
     """What happens to each mail before it is handed over. Every part may be left out.
 
     Attributes:
+        text_from_html: whether a mail without a text gets one, made of its HTML: `custom_smtp.html_text`.
         tracker: rewrites its links and adds the pixel.
         unsubscribe: gives it the headers, and the link, that let its reader unsubscribe in one click.
         links: chooses the host of all these links by its From domain. None: they lead over the base URLs that the
@@ -87,6 +89,7 @@ class Preparation:
         ConfigurationError: ``domains`` is there, and empty.
     """
 
+    text_from_html: bool = True
     tracker: Tracker | None = None
     unsubscribe: Unsubscribe | None = None
     links: LinkDomains | None = None
@@ -113,7 +116,8 @@ class Preparation:
         self._require_known_domain(mail)
         delivery_id, at = self.new_id(), self.clock()
         # The link to unsubscribe comes in after the others were tracked, and so stays what it is.
-        written = self._marked(self._unsubscribable(self._tracked(mail, delivery_id), delivery_id), delivery_id)
+        tracked = self._tracked(self._with_text(mail), delivery_id)
+        written = self._marked(self._unsubscribable(tracked, delivery_id), delivery_id)
         content: bytes = render(written, delivery_id, at)
         if self.signer is not None:
             content = self.signer.sign(content, at)
@@ -136,6 +140,12 @@ class Preparation:
                 f"{mail.sender.domain} is not a sending domain yet: add it to Preparation(domains=...), "
                 f"which has {', '.join(sorted(self.domains))}"
             )
+
+    def _with_text(self, mail: Mail) -> Mail:
+        if mail.text is not None or mail.html is None or not self.text_from_html:
+            return mail
+        text = text_of(mail.html)
+        return evolve(mail, text=text) if text else mail
 
     def _tracked(self, mail: Mail, delivery_id: DeliveryId) -> Mail:
         return mail if self._tracker is None else self._branded(self._tracker, mail).track(mail, delivery_id)
