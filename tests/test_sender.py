@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
-from attrs import define, field
+from attrs import define, evolve, field
 
 from custom_smtp import (
     Address,
