@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_smtp.dns_records import KINDS, Record, dns_name, known_kind
+from custom_smtp.dns_records import KINDS, Record, dns_name, known_kind, txt_text
 from custom_smtp.errors import ConfigurationError
 
 
@@ -80,3 +80,37 @@ def test_any_name_is_one_that_a_record_can_have_or_is_refused(told: str) -> None
     except ConfigurationError:
         return
     assert Record("TXT", name, "x").name == name == dns_name(name)
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=600).filter(str.strip))
+def test_a_text_is_published_in_pieces_of_255_octets_that_are_read_as_one(text: str) -> None:
+    record = Record("TXT", "s1.shop.example", text)
+    assert max(len(piece.encode()) for piece in record.strings) <= 255
+    assert "".join(record.strings) == text
+    start = "s1.shop.example. IN TXT ( "
+    assert record.zone_line.startswith(start)
+    assert txt_text(record.zone_line.removeprefix(start).removesuffix(" )")) == text
+
+
+def test_other_records_are_one_piece() -> None:
+    record = Record("MX", "send.shop.example", "10 mx.example.")
+    assert record.strings == ("10 mx.example.",)
+    assert record.zone_line == "send.shop.example. IN MX 10 mx.example."
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("plain text", "plain text"),
+        ('"one" "two"', "onetwo"),
+        (' "one"two"three" ', "onethree"),
+        ('"a\\"b\\\\c" "\\059\\d"', 'a"b\\c;d'),
+        ("a\\059b\\", "a;b\\"),
+        ('"one" "without an end', "one"),
+        ('"', ""),
+        ("", ""),
+        ('""', ""),
+    ],
+)
+def test_a_text_is_read_as_a_zone_file_writes_it(value: str, text: str) -> None:
+    assert txt_text(value) == text

@@ -23,6 +23,7 @@ VALUES = (
     "identifiers",
     "claims",
     "addresses",
+    "body_encodings",
     "mail",
     "outgoing",
     "dns_records",
@@ -36,6 +37,7 @@ VALUES = (
 """In the order in which they may import: each only from those before it."""
 
 RULES = (
+    "header_lines",
     "mime",
     "sasl",
     "smtp_replies",
@@ -67,7 +69,12 @@ RULES = (
     "webhooks",
     "bounces",
     "state",
+    "tag_lists",
     "domains",
+    "dkim_canonical",
+    "dkim_keys",
+    "dkim",
+    "dkim_verification",
     "https_report",
     "branding",
     "egress",

@@ -1,6 +1,8 @@
 """What we write is read back equal by the standard library's parser."""
 
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from email import message_from_bytes, policy
 from email.header import decode_header
@@ -14,6 +16,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from custom_smtp import Address, Attachment, DeliveryId, Mail
+from custom_smtp.errors import MailError
+from custom_smtp.mail import Invitation
 from custom_smtp.mime import message_id, render
 from custom_smtp.outgoing import WireForm
 
@@ -73,6 +77,11 @@ def test_the_message_id_stands_on_the_senders_domain_in_ascii() -> None:
     assert message_id(evolve(MAIL, sender=Address("hello@bücher.example")), D1) == "<d1@xn--bcher-kva.example>"
 
 
+def test_a_zone_that_no_date_can_say_becomes_utc() -> None:
+    at = datetime(1900, 1, 1, 12, tzinfo=timezone(timedelta(minutes=53, seconds=28)))
+    assert read(render(MAIL, D1, at))["Date"] == "Mon, 01 Jan 1900 11:06:32 +0000"
+
+
 def test_the_date_keeps_its_zone() -> None:
     at = datetime(2026, 7, 1, 12, tzinfo=timezone(timedelta(hours=5, minutes=30)))
     assert parsedate_to_datetime(read(render(MAIL, D1, at))["Date"]) == at
@@ -116,6 +125,7 @@ def test_a_picture_without_html_is_a_file() -> None:
     message = read(written(evolve(MAIL, attachments=(Attachment("logo.png", b"x", "image/png", content_id="logo"),))))
     assert message.get_content_type() == "multipart/mixed"
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "image/png"]
+    assert list(message.iter_parts())[1].get_content_disposition() == "attachment"
 
 
 def test_html_alone_needs_no_multipart() -> None:
@@ -136,6 +146,106 @@ def test_what_is_shown_is_not_whom_it_goes_to() -> None:
     assert message["Reply-To"] == "desk@shop.example"
     assert message["List-Unsubscribe"] == "<https://shop.example/u>"
     assert "ada@example.net" not in str(message)
+
+
+def types(part: MIMEPart) -> object:
+    """A part's type, with those of the parts inside."""
+    inside = [types(one) for one in part.iter_parts()] if part.is_multipart() else []
+    return (part.get_content_type(), inside) if inside else part.get_content_type()
+
+
+CALENDAR = "BEGIN:VCALENDAR\nMETHOD:REQUEST\nSUMMARY:Frühstück\nEND:VCALENDAR\n"
+
+
+def test_amp_stands_between_the_text_and_the_html() -> None:
+    message = read(written(evolve(MAIL, html="<p>Hi", amp="<!doctype html><html ⚡4email>")))
+    assert types(message) == ("multipart/alternative", ["text/plain", "text/x-amp-html", "text/html"])
+    amp = list(message.iter_parts())[1]
+    assert (amp.get_content_charset(), read_text(amp)) == ("utf-8", "<!doctype html><html ⚡4email>\r\n")
+
+
+def test_an_invitation_is_shown_and_can_be_saved() -> None:
+    message = read(written(evolve(MAIL, html="<p>Hi", invitation=Invitation(CALENDAR))))
+    assert types(message) == (
+        "multipart/mixed",
+        [("multipart/alternative", ["text/plain", "text/html", "text/calendar"]), "application/ics"],
+    )
+    readable, file = message.iter_parts()
+    shown = list(readable.iter_parts())[-1]
+    assert dict(shown["Content-Type"].params) == {"charset": "utf-8", "method": "REQUEST"}
+    assert read_text(shown) == lines_of(CALENDAR)
+    assert (file.get_filename(), file.get_content()) == ("invite.ics", lines_of(CALENDAR).encode())
+
+
+def test_everything_at_once_stands_in_its_place() -> None:
+    mail = evolve(
+        MAIL,
+        html='<img src="cid:logo">',
+        amp="<html amp4email>",
+        invitation=Invitation(CALENDAR),
+        attachments=(
+            Attachment("logo.png", b"\x89PNG", "image/png", content_id="logo"),
+            Attachment("old.eml", b"Subject: old\r\n\r\nold", "message/rfc822"),
+        ),
+    )
+    related = ("multipart/related", ["text/html", "image/png"])
+    assert types(read(written(mail))) == (
+        "multipart/mixed",
+        [
+            ("multipart/alternative", ["text/plain", "text/x-amp-html", related, "text/calendar"]),
+            ("message/rfc822", ["text/plain"]),
+            "application/ics",
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"Subject: hi\r\n\r\n",
+        b"Subject: hi\r\n\r\nwithout an end",
+        b"Subject: hi\r\n\r\n.\r\n..\r\nFrom me \r\n",
+        ".dot first: Grüße\r\n\r\nGrüße\r\n".encode(),
+    ],
+)
+def test_a_mail_inside_stays_as_it_is(content: bytes) -> None:
+    mail = evolve(MAIL, attachments=(Attachment("old.eml", content, "message/rfc822"),))
+    whole = written(mail)
+    assert b"\r\n\r\n" + content + b"\r\n--=_m_d1--\r\n" in whole
+    _, inside = read(whole).iter_parts()
+    assert inside["Content-Transfer-Encoding"] == ("7bit" if content.isascii() else "8bit")
+
+
+def test_only_a_mail_inside_may_have_lines_with_dots_or_eight_bits() -> None:
+    text = evolve(MAIL, text=".\n.ü", html=".<p>\n.")
+    assert not render(text, D1, AT).dotted
+    inside = evolve(text, attachments=(Attachment("old.eml", "Subject: hi\r\n\r\n.ü".encode(), "message/rfc822"),))
+    assert (render(inside, D1, AT).dotted, render(inside, D1, AT).eight_bit) == (True, True)
+
+
+def test_a_mail_of_ours_may_stand_in_a_mail_of_ours() -> None:
+    first = written(evolve(MAIL, html="<p>Hi", attachments=(Attachment("a", b"a"),)))
+    second = written(evolve(MAIL, html="<p>Hi", attachments=(Attachment("old.eml", first, "message/rfc822"),)))
+    third = written(evolve(MAIL, html="<p>Hi", attachments=(Attachment("old.eml", second, "message/rfc822"),)))
+    readable: object = ("multipart/alternative", ["text/plain", "text/html"])
+    inside: object = ("multipart/mixed", [readable, "application/octet-stream"])
+    for _ in range(2):
+        inside = ("multipart/mixed", [readable, ("message/rfc822", [inside])])
+    assert types(read(third)) == inside
+    [mail] = list(list(read(third).iter_parts())[1].iter_parts())
+    assert mail.get_boundary() != read(third).get_boundary()
+    assert second in third
+
+
+def test_a_shared_file_is_encoded_once_by_any_number_of_threads() -> None:
+    shared = Attachment("a.bin", bytes(range(256)) * 1000)
+    mails = [evolve(MAIL, attachments=(shared,), subject=f"{number}") for number in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        contents = list(threads.map(written, mails))
+    for content in contents:
+        _, file = read(content).iter_parts()
+        assert file.get_content() == shared.content
 
 
 @pytest.mark.parametrize(
@@ -303,3 +413,79 @@ def test_what_some_program_might_take_for_one_is_encoded(subject: str) -> None:
     content = written(evolve(MAIL, subject=subject))
     assert subject.encode() not in content
     assert decoded(content, "Subject") == subject
+
+
+# Hostile fields: refused by our own error, or written so that they mean what they say and nothing else
+
+
+HOSTILE = [
+    *(f"a{chr(code)}b" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xD800, 0xDBFF, 0xDC00, 0xDFFF)),
+    *(f"a{end}Bcc: eve@example.net{end}{end}b" for end in ("\r", "\n", "\r\n", "\u2028", "\x85")),
+    *("x" * 1000, "ü" * 1000, "\U0001f389" * 1000, "x " * 1000, '"' * 1000, "\\" * 1000, "=?utf-8?q?" * 100),
+    *("<", ">", '"', "\\", "a@b", "a,b", "a;b:c", "(a)", "=?utf-8?q?=0D=0ABcc:_e@x?=", "\ufeff", "\u202e", "\xad"),
+]
+REFUSED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+LIKELY = [*(text for text in HOSTILE if not REFUSED.search(text)), "Ada", "Grüße", " ", "=", "?="]
+hostile_text = st.lists(st.sampled_from(LIKELY), max_size=4).map("".join) | st.text(ONE_LINE)
+
+FIELDS: dict[str, Callable[[str], Mail]] = {
+    "subject": lambda text: evolve(MAIL, subject=text),
+    "name": lambda text: evolve(MAIL, to=Address("ada@example.net", text)),
+    "shown name": lambda text: evolve(MAIL, shown_cc=(Address("ada@example.net", text),)),
+    "file": lambda text: evolve(MAIL, attachments=(Attachment(text, b"content"),)),
+    "header": lambda text: evolve(MAIL, headers=(("X-Free", text),)),
+    "strict header": lambda text: evolve(MAIL, headers=(("References", text),)),
+    "header name": lambda text: evolve(MAIL, headers=((text, "value"),)),
+    "local part": lambda text: evolve(MAIL, to=Address(f"{text}@example.net", smtputf8=True)),
+    "domain": lambda text: evolve(MAIL, sender=Address(f"ada@{text}")),
+    "content type": lambda text: evolve(MAIL, attachments=(Attachment("a", b"content", text),)),
+    "content id": lambda text: evolve(MAIL, html="<p>", attachments=(Attachment("a", b"b", content_id=text),)),
+    "invitation": lambda text: evolve(MAIL, invitation=Invitation(CALENDAR, text)),
+}
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hostile_field_is_refused_by_our_error_or_adds_no_header(field: str, text: str) -> None:
+    try:
+        content = written(FIELDS[field](text))
+    except MailError:
+        return
+    assert not REFUSED.search(text)
+    names = read(content).keys()
+    assert set(names) <= {
+        *("From", "To", "Cc", "Subject", "Date", "Message-ID", "MIME-Version", "X-Free", "References"),
+        *("Content-Type", "Content-Transfer-Encoding", text),
+    }
+    assert len(names) == len(set(names))
+    assert b"eve@example.net" not in content
+    for line in content.split(b"\r\n"):
+        assert not re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", line)
+
+
+@given(subject=hostile_text, name=hostile_text, file=hostile_text, value=hostile_text.map(lambda text: text[:900]))
+def test_whatever_the_fields_hold_they_are_read_as_they_are(subject: str, name: str, file: str, value: str) -> None:
+    content = written(
+        evolve(
+            MAIL,
+            to=Address("ada@example.net", name),
+            subject=subject,
+            headers=(("X-Free", value),),
+            attachments=(Attachment(file, b"content"),),
+        )
+    )
+    assert decoded(content, "Subject") == subject
+    assert decoded(content, "X-Free") == value
+    phrase, email = parseaddr(unfolded(content, "To"))
+    assert (words_decoded(phrase).split(), email) == (name.split(), "ada@example.net")
+    _, attached = read(content).iter_parts()
+    # Not get_filename(), which takes quotes off the name that are part of it.
+    assert attached["Content-Disposition"].params.get("filename", "").split() == file.split()
+
+
+@given(name=printable(ONE_LINE, most=80), local=st.text("abc", min_size=1, max_size=64))
+def test_a_name_and_a_long_address_are_folded_between(name: str, local: str) -> None:
+    content = written(evolve(MAIL, to=Address(f"{local}@example.net", name)))
+    head = content.partition(b"\r\n\r\n")[0]
+    assert max(map(len, head.split(b"\r\n"))) <= 78
+    assert parseaddr(unfolded(content, "To"))[1] == f"{local}@example.net"

@@ -545,6 +545,7 @@ def test_the_preview_lists_every_link() -> None:
         html='<a href="https://a.example">a</a><a href="mailto:b@a.example">b</a>'
         '<a href="https://c.example" data-track="off">c</a>',
         text="https://a.example https://a.example/(b",
+        amp='<a href="https://e.example">',
         attachments=(Attachment("m.amp", b'<a href="https://d.example">', "text/x-amp-html; charset=utf-8"),),
     )
     preview = TRACKER.preview(mail)
@@ -555,6 +556,7 @@ def test_the_preview_lists_every_link() -> None:
         (Part.HTML, "3", "https://c.example", Skip.OPTED_OUT),
         (Part.TEXT, "t1", "https://a.example", None),
         (Part.TEXT, "t2", "https://a.example/", Skip.DOUBTFUL),
+        (Part.AMP, "a1", "https://e.example", Skip.AMP_PART),
         (Part.AMP, "a1", "https://d.example", Skip.AMP_PART),
     ]
     assert str(preview.links[0]).startswith("html link 1, https://a.example: tracked, over our host")

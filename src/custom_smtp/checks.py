@@ -53,10 +53,12 @@ def writable(text: str, what: str, *, one_line: bool) -> None:
         )
     if "\x00" in text:
         raise MailError(f"{what} holds a NUL at {text.index(chr(0))}: take it out")
-    if found := SURROGATE.search(text):
+    try:
+        text.encode()  # many times as quick as a search
+    except UnicodeEncodeError as error:
         raise MailError(
-            f"{what} holds half of a surrogate pair at {found.start()}: decode its source with errors='replace'"
-        )
+            f"{what} holds half of a surrogate pair at {error.start}: decode its source with errors='replace'"
+        ) from error
 
 
 def one_line(what: str) -> Check:

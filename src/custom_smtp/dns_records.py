@@ -34,6 +34,15 @@ def _a_value(_instance: object, _attribute: "Attribute[Any]", value: str) -> Non
         raise ConfigurationError(f"{value!r} is no record's value: write it in one line, as in a zone file")
 
 
+_PIECE = re.compile(r".{1,255}")
+_WIDE_PIECE = re.compile(r".{1,63}")
+_TO_ESCAPE = re.compile(r'["\\]')
+
+
+def _quoted(text: str) -> str:
+    return '"' + _TO_ESCAPE.sub(r"\\\g<0>", text) + '"'
+
+
 @frozen
 class Record:
     """One DNS record: what to publish, where, and what for.
@@ -52,6 +61,25 @@ class Record:
     name: str = field(validator=_a_name)
     value: str = field(validator=_a_value)
     purpose: str = ""
+
+    @property
+    def strings(self) -> tuple[str, ...]:
+        """A TXT record's text in the pieces that it is published in, of 255 octets at most (RFC 1035 section 3.3.14).
+
+        Most forms to fill in take the whole value and cut it themselves; a zone file and some others do not. Any other
+        record is one piece.
+        """
+        if self.kind != "TXT":
+            return (self.value,)
+        # A letter beyond ASCII takes four octets at most.
+        return tuple((_PIECE if self.value.isascii() else _WIDE_PIECE).findall(self.value))
+
+    @property
+    def zone_line(self) -> str:
+        """The record as a line of a zone file (RFC 1035 section 5.1)."""
+        if self.kind != "TXT":
+            return f"{self.name}. IN {self.kind} {self.value}"
+        return f"{self.name}. IN TXT ( " + " ".join(map(_quoted, self.strings)) + " )"
 
 
 @frozen
@@ -90,3 +118,35 @@ def dns_name(name: str) -> str:
     if len(found) > 253:
         raise ConfigurationError(f"the name {name[:40]!r}... is over 253 octets: shorten it")
     return found
+
+
+_IN_A_ZONE_FILE = re.compile(r'[^"\\]+|\\[0-9]{3}|\\.|["\\]', re.DOTALL)
+
+
+def txt_text(value: str) -> str:
+    """The text of a TXT record: its strings put together (RFC 1035 section 5.1, RFC 7208 section 3.3).
+
+    A value that does not begin with a quote is one string. What stands between strings is nobody's, and neither is a
+    string without an end.
+    """
+    pieces = _IN_A_ZONE_FILE.findall(value)
+    if not value.lstrip().startswith('"'):
+        return "".join(map(_unescaped, pieces))
+    text: list[str] = []
+    string: list[str] | None = None
+    for piece in pieces:
+        if piece != '"':
+            if string is not None:
+                string.append(_unescaped(piece))
+        elif string is None:
+            string = []
+        else:
+            text += string
+            string = None
+    return "".join(text)
+
+
+def _unescaped(piece: str) -> str:
+    if len(piece) < 2 or piece[0] != "\\":
+        return piece
+    return chr(int(piece[1:])) if len(piece) == 4 else piece[1:]

@@ -15,9 +15,10 @@ from typing import Any
 from attrs import Attribute, field, frozen
 
 from .checks import CONTROL, shown
-from .dns_records import Record, dns_name
+from .dns_records import Record, dns_name, txt_text
 from .errors import ConfigurationError, ResolveError
 from .ports import Resolver
+from .tag_lists import listed, read_tags, solid
 
 
 class Finding(Enum):
@@ -117,7 +118,7 @@ def _a_dkim_record(_instance: object, _attribute: "Attribute[Any]", text: str) -
     if key.get("k", "rsa") not in ("rsa", "ed25519"):
         raise ConfigurationError(f"dkim_record has the key type {shown(key['k'])}: use rsa or ed25519")
     try:
-        good = bool(base64.b64decode(_solid(key["p"]), validate=True))
+        good = bool(base64.b64decode(solid(key["p"]), validate=True))
     except ValueError:
         good = False
     if not good:
@@ -199,6 +200,11 @@ def verify(domain: SendingDomain, resolver: Resolver) -> DomainReport:
 
 _Verdict = tuple[Finding, str]
 _FINE: _Verdict = (Finding.OK, "")
+
+
+def verify_key(record: Record, resolver: Resolver) -> Check:
+    """Look up a DKIM key's record, and say whether receivers find that very key there, and may use it."""
+    return _check(_Requirement(record, lambda values, _: _judge_key(record.value, values)), resolver)
 
 
 @frozen
@@ -307,7 +313,7 @@ _MOST_LOOKUPS = 10  # RFC 7208 section 4.6.4
 
 def _judge_spf(wanted: str, values: Sequence[str]) -> _Verdict:
     # RFC 7208 section 4.5: the version stands alone or before a space; "v=spf10" is something else.
-    texts = [text for value in values if (text := _text(value)).lower().partition(" ")[0] == "v=spf1"]
+    texts = [text for value in values if (text := txt_text(value)).lower().partition(" ")[0] == "v=spf1"]
     if not texts:
         return Finding.MISSING, ""
     if len(texts) > 1:
@@ -448,22 +454,10 @@ _MODIFIERS: dict[str, Callable[[str], bool]] = {"redirect=": _is_domain, "exp=":
 
 # --- DKIM and DMARC: tag lists (RFC 6376 section 3.2) -----------------------------------------------------------------
 
-_TAG = re.compile(r"\s*([A-Za-z][A-Za-z0-9_]*)\s*=\s*(.*?)\s*", re.DOTALL)
-
-
-def _tags(text: str) -> dict[str, str] | None:
-    """A tag list, in its order; None if it is none."""
-    parts = text.split(";")
-    if not parts[-1].strip():
-        parts.pop()
-    found = [_TAG.fullmatch(part) for part in parts]
-    tags = {match[1]: match[2] for match in found if match}
-    return tags if len(tags) == len(parts) > 0 else None
-
 
 def _key(text: str) -> dict[str, str] | None:
     """The tags of a DKIM key; None if it is none (RFC 6376 section 3.6.1)."""
-    tags = _tags(text)
+    tags = read_tags(text)
     if tags is None or "p" not in tags:
         return None
     if "v" in tags and (next(iter(tags)) != "v" or tags["v"] != "DKIM1"):
@@ -476,16 +470,16 @@ _Tags = Mapping[str, str]
 _FAULTS: tuple[tuple[Callable[[_Tags, _Tags], bool], str], ...] = (
     (lambda key, _: not key["p"], "an empty p= says that the key is revoked: publish ours in its place"),
     (
-        lambda key, ours: _solid(key["p"]) != _solid(ours["p"]) or key.get("k", "rsa") != ours.get("k", "rsa"),
+        lambda key, ours: solid(key["p"]) != solid(ours["p"]) or key.get("k", "rsa") != ours.get("k", "rsa"),
         "another key stands there: publish ours in its place",
     ),
     (
-        lambda key, _: "h" in key and "sha256" not in _listed(key["h"]),
+        lambda key, _: "h" in key and "sha256" not in listed(key["h"]),
         "h= leaves out sha256, which we sign with: take h= out",
     ),
-    (lambda key, _: not {"*", "email"} & _listed(key.get("s", "*")), "s= leaves out email: take s= out"),
+    (lambda key, _: not {"*", "email"} & listed(key.get("s", "*")), "s= leaves out email: take s= out"),
     (
-        lambda key, ours: "y" in _listed(key.get("t", "")) - _listed(ours.get("t", "")),
+        lambda key, ours: "y" in listed(key.get("t", "")) - listed(ours.get("t", "")),
         "t=y says that the key is a trial, and its signatures prove nothing: take t=y out",
     ),
 )
@@ -497,19 +491,11 @@ def _judge_key(wanted: str, values: Sequence[str]) -> _Verdict:
         return Finding.MISSING, ""
     if len(values) > 1:
         return Finding.DUPLICATE, "receivers may take either (RFC 6376 section 3.6.2.2): leave only ours"
-    key, ours = _key(_text(values[0])), _key(wanted)
+    key, ours = _key(txt_text(values[0])), _key(wanted)
     if key is None or ours is None:
         return Finding.WRONG, "what stands there is no DKIM key: publish ours in its place"
     faults = [advice for fails, advice in _FAULTS if fails(key, ours)]
     return (Finding.WRONG, faults[0]) if faults else _FINE
-
-
-def _solid(text: str) -> str:
-    return "".join(text.split())
-
-
-def _listed(text: str) -> set[str]:
-    return set(_solid(text).split(":"))
 
 
 _DMARC = re.compile(r"v\s*=\s*DMARC1\s*(?:;|$)")
@@ -517,7 +503,7 @@ _DMARC = re.compile(r"v\s*=\s*DMARC1\s*(?:;|$)")
 
 def _policy(text: str, *, inherited: bool) -> str | None:
     """What a DMARC record asks for (RFC 7489 section 6.6.3); None where it asks for nothing that counts."""
-    tags = _tags(text)
+    tags = read_tags(text)
     if tags is None or not _DMARC.match(text):
         return None
     policy = tags.get("p", "").lower()
@@ -529,7 +515,7 @@ def _policy(text: str, *, inherited: bool) -> str | None:
 
 
 def _judge_policy(wanted: str, values: Sequence[str], *, inherited: bool) -> _Verdict:
-    texts = [text for value in values if _DMARC.match(text := _text(value))]
+    texts = [text for value in values if _DMARC.match(text := txt_text(value))]
     if not texts:
         return Finding.MISSING, ""
     if len(texts) > 1:
@@ -540,19 +526,3 @@ def _judge_policy(wanted: str, values: Sequence[str], *, inherited: bool) -> _Ve
     if _STRICTNESS[theirs] < _STRICTNESS[ours or "none"]:
         return Finding.WRONG, f"it asks for {theirs}: write p={ours}"
     return _FINE
-
-
-# --- a zone file's text ---------------------------------------------------------------------------------------------
-
-_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-_ESCAPED = re.compile(r"\\([0-9]{3}|.)", re.DOTALL)
-
-
-def _text(value: str) -> str:
-    """The text of a TXT record: its strings put together (RFC 1035 section 5.1, RFC 7208 section 3.3)."""
-    strings = _STRING.findall(value) if value.lstrip().startswith('"') else [value]
-    return _ESCAPED.sub(_unescaped, "".join(strings))
-
-
-def _unescaped(found: re.Match[str]) -> str:
-    return chr(int(found[1])) if found[1].isdigit() and len(found[1]) == 3 else found[1]

@@ -13,6 +13,7 @@
     |   |- AuthError                      the password was not taken
     |   |- RefusedError                   the server said no: .reply, and .at which step
     |   `- UncertainError                 the line broke after the last byte: only the server knows
+    |- SigningError                       a key that is kept elsewhere gave no signature: nothing has left, try later
     |- UnrecordedError                    it is known what became of the mail, but it could not be written down
     |- TokenError         (ValueError)    a token that is not ours
     |- WebhookError
@@ -46,6 +47,7 @@ __all__ = [
     "ResolveError",
     "Retry",
     "RouteError",
+    "SigningError",
     "Step",
     "TlsError",
     "TokenError",
@@ -146,6 +148,10 @@ class UncertainError(TransportError):
 
     def __init__(self, message: str, /) -> None:
         super().__init__(message, retry=Retry.RISKY)
+
+
+class SigningError(CustomSmtpError):
+    """A key that is kept elsewhere gave no signature, or a wrong one; nothing has left, and another try may succeed."""
 
 
 class UnrecordedError(CustomSmtpError):

@@ -8,6 +8,7 @@ from typing import Any
 from attrs import Attribute, evolve, field, frozen
 
 from .addresses import Address
+from .body_encodings import Encoding, base64_blocks
 from .checks import ConfigurationError, MailError, each_a, one_line, several, shown, writable
 
 Headers = tuple[tuple[str, str], ...]
@@ -16,6 +17,11 @@ _NAME = re.compile(r"[!-9;-~]{1,76}")  # RFC 5322 section 3.6.8, short enough to
 _LONGEST_PIECE = 900  # so that, folded, no line passes 998 octets (RFC 5322 section 2.1.1)
 _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(?:; ?[A-Za-z0-9-]+=[A-Za-z0-9_.+-]+)*")
 _CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+(?:@[A-Za-z0-9.-]+)?")
+_CALENDAR = re.compile(r"\s*BEGIN:VCALENDAR[\r\n].*[\r\n]END:VCALENDAR\s*", re.IGNORECASE | re.DOTALL)
+_METHOD = re.compile(r"[\r\n]METHOD:([^\r\n]*)", re.IGNORECASE)
+_LINE_ENDS = re.compile(r"\r\n|\r|\n")
+_NOT_IN_CALENDAR = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # RFC 5545 section 3.1, CONTROL
+_LINE_OCTETS = 998  # RFC 5322 section 2.1.1
 _ID_OCTETS = 250  # it stands in one line of a header, which has room for 998 (RFC 5322 section 2.1.1)
 
 WRITTEN_BY_US = {
@@ -113,31 +119,42 @@ def a_tracking(_instance: object, attribute: "Attribute[Any]", tracking: Trackin
         raise ConfigurationError(f"{attribute.name} is {shown(tracking)}: write Tracking(opens=Mode.OFF), for example")
 
 
+MESSAGE = "message/rfc822"
+"""The media type of a whole mail inside of another (RFC 2046 section 5.2.1)."""
+
+
 @frozen
 class Attachment:
     """A file that travels with a mail; with a ``content_id``, a picture that its HTML shows as ``cid:...``.
 
+    It is encoded once, however many mails it is in: share one among the mails of a campaign. What it is encoded to is
+    kept as long as it is.
+
     Attributes:
         name: the file's name, as the reader sees it.
-        content: its bytes.
+        content: its bytes. With the type ``message/rfc822`` they are a mail, and travel as they are: so they have CRLF
+            line ends, and no line over 998 octets.
         content_type: its media type (RFC 2046), such as ``application/pdf``.
         content_id: what the HTML calls it, without angle brackets; None for a file to save.
 
     Raises:
-        MailError: a field cannot be written into a header.
+        MailError: a field cannot be written into a header, or a mail cannot travel as it is.
     """
 
     name: str = field(validator=one_line("the attachment's name"))
     content: bytes = field(repr=lambda content: f"<{len(content)} bytes>")
     content_type: str = "application/octet-stream"
     content_id: str | None = None
+    _written: list[tuple[bytes, ...]] = field(init=False, repr=False, eq=False, factory=list)
 
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.content, bytes):
             raise MailError(f"the attachment {self.name!r} holds {type(self.content).__name__}: give it bytes")
         if not (isinstance(self.content_type, str) and _TYPE.fullmatch(self.content_type)):
             raise MailError(f"{shown(self.content_type)} is no media type: write one such as 'application/pdf'")
-        if self.content_type.lower().startswith(("multipart/", "message/")):
+        if self.is_message:
+            _travels_as_it_is(self.content, self.name)
+        elif self.content_type.lower().startswith(("multipart/", "message/")):
             raise MailError(f"an attachment cannot be {self.content_type}: attach it as application/octet-stream")
         if self.content_id is not None and not (
             isinstance(self.content_id, str)
@@ -147,6 +164,95 @@ class Attachment:
             raise MailError(
                 f"{shown(self.content_id)} is no content id: write one such as 'logo', without angle brackets"
             )
+
+    @property
+    def is_message(self) -> bool:
+        """Whether it is a mail itself."""
+        return self.content_type.lower() == MESSAGE
+
+    @property
+    def encoding(self) -> Encoding:
+        """How it travels: in base64, unless it is a mail, which no encoding may hide (RFC 2046 section 5.2.1)."""
+        if not self.is_message:
+            return Encoding.BASE64
+        return Encoding.SEVEN_BIT if self.content.isascii() else Encoding.EIGHT_BIT
+
+    @property
+    def encoded(self) -> tuple[bytes, ...]:
+        """Its content as it stands in a mail, in pieces to be joined; encoded when it is first asked for."""
+        if self.is_message:
+            return (self.content,)
+        if not self._written:  # two threads that ask at once write the same
+            self._written.append(base64_blocks(self.content))
+        return self._written[0]
+
+
+def _travels_as_it_is(content: bytes, name: str) -> None:
+    lines = content.split(b"\r\n")
+    if b"\0" in content or b"\r" in (rest := b"".join(lines)) or b"\n" in rest:
+        raise MailError(f"the mail {name!r} holds a NUL, or a CR or LF alone: end each of its lines with CRLF")
+    if len(max(lines, key=len)) > _LINE_OCTETS:
+        raise MailError(
+            f"the mail {name!r} has a line of over {_LINE_OCTETS} octets: attach it as a file of another type"
+        )
+
+
+class Method(StrEnum):
+    """What a calendar object asks of whoever gets it (RFC 5546 section 1.4)."""
+
+    PUBLISH = "PUBLISH"
+    REQUEST = "REQUEST"
+    REPLY = "REPLY"
+    ADD = "ADD"
+    CANCEL = "CANCEL"
+    REFRESH = "REFRESH"
+    COUNTER = "COUNTER"
+    DECLINECOUNTER = "DECLINECOUNTER"
+
+
+@frozen
+class Invitation:
+    """A calendar object (RFC 5545) that mail programs show with buttons to answer it: an invitation, or its end.
+
+    It travels twice, as they expect it: beside the text and the HTML (RFC 6047 section 2.4), and as a file to save.
+
+    Attributes:
+        calendar: the whole object, from ``BEGIN:VCALENDAR`` to ``END:VCALENDAR``.
+        name: what the file is called.
+
+    Raises:
+        MailError: it is no calendar object, or has not one METHOD of RFC 5546.
+    """
+
+    calendar: str
+    name: str = field(default="invite.ics", validator=one_line("the name of the invitation's file"))
+
+    def __attrs_post_init__(self) -> None:
+        writable(self.calendar, "the calendar", one_line=False)
+        if found := _NOT_IN_CALENDAR.search(self.calendar):
+            raise MailError(f"the calendar holds the control character {found[0]!r} at {found.start()}: take it out")
+        if not _CALENDAR.fullmatch(self.calendar):
+            raise MailError("the calendar does not begin with BEGIN:VCALENDAR and end with END:VCALENDAR (RFC 5545)")
+        told = self._methods
+        if len(told) != 1 or told[0] not in Method.__members__:
+            raise MailError(
+                f"the calendar has the methods {told}: give it one line such as METHOD:REQUEST or METHOD:CANCEL "
+                "(RFC 5546 section 1.4)"
+            )
+
+    @property
+    def method(self) -> Method:
+        """What it asks, as it says itself."""
+        return Method(self._methods[0])
+
+    @property
+    def file(self) -> Attachment:
+        """The object as a file to save."""
+        return Attachment(self.name, _LINE_ENDS.sub("\r\n", self.calendar).encode(), "application/ics")
+
+    @property
+    def _methods(self) -> list[str]:
+        return [told.strip().upper() for told in _METHOD.findall(self.calendar)]
 
 
 def _addresses(addresses: Iterable[Address]) -> tuple[Address, ...]:
@@ -168,7 +274,8 @@ def _header(pair: tuple[str, str]) -> tuple[str, str]:
     return name, value
 
 
-def _can_be_written(_instance: object, _attribute: "Attribute[Any]", headers: Headers) -> None:
+def can_be_written(_instance: object, _attribute: "Attribute[Any]", headers: Headers) -> None:
+    """Refuse headers that cannot be written, or that are written from elsewhere; a validator for those that take some."""
     for name, value in headers:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise MailError(
@@ -209,6 +316,8 @@ class Mail:
         subject: its subject line, any language.
         text: the plain text; give it, or ``html``, or both.
         html: the HTML.
+        amp: the same as AMP, which programs that know it show instead of the HTML (amp.dev, "AMP Email structure").
+        invitation: a calendar object, which programs show with buttons to answer it.
         attachments: files, and pictures shown in the HTML.
         reply_to: where answers go, if not to ``sender``.
         bounces_to: where the mail server reports failures (the envelope's sender), if not to ``sender``.
@@ -229,6 +338,8 @@ class Mail:
     subject: str = field(validator=one_line("the subject"))
     text: str | None = field(default=None, validator=_a_body)
     html: str | None = field(default=None, validator=_a_body)
+    amp: str | None = field(default=None, validator=_a_body)
+    invitation: Invitation | None = None
     attachments: tuple[Attachment, ...] = field(
         default=(), converter=_attachments, validator=each_a(Attachment, "give it Attachment values")
     )
@@ -240,7 +351,7 @@ class Mail:
     shown_cc: tuple[Address, ...] = field(
         default=(), converter=_addresses, validator=each_a(Address, "give it Address values")
     )
-    headers: Headers = field(default=(), converter=_headers, validator=_can_be_written)
+    headers: Headers = field(default=(), converter=_headers, validator=can_be_written)
     campaign: CampaignType | str | None = None
     tracking: Tracking = field(default=Tracking(), validator=a_tracking)
     unsubscribe: bool = True
@@ -251,7 +362,11 @@ class Mail:
             if not (isinstance(told, Address) or (told is None and role in ("reply_to", "bounces_to"))):
                 raise MailError(f"{role} is {shown(told)}: write Address.parse('Ada <ada@example.net>')")
         if self.text is None and self.html is None:
-            raise MailError("the mail has no body: give it text, html or both")
+            raise MailError(
+                "the mail has no body: give it text, html or both, beside which amp and an invitation may stand"
+            )
+        if not (self.invitation is None or isinstance(self.invitation, Invitation)):
+            raise MailError(f"invitation is {shown(self.invitation)}: write Invitation('BEGIN:VCALENDAR ...')")
         if not isinstance(self.unsubscribe, bool):
             raise MailError(f"unsubscribe is {shown(self.unsubscribe)}: write True or False")
         if self.campaign is not None and not (isinstance(self.campaign, str) and self.campaign):

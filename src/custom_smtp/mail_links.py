@@ -107,6 +107,8 @@ class MailLinks:
             self._look_through_html(mail.html)
         for place, link in enumerate(() if mail.text is None else clickable(mail.text, doubtful=True), 1):
             self._take(Part.TEXT, link, f"t{place}")
+        if mail.amp is not None:
+            self._look_through_amp(mail.amp)
         for attachment in mail.attachments:
             if attachment.content_type.lower().startswith(_AMP_TYPE):
                 self._look_through_amp(attachment.content.decode("utf-8", "replace"))

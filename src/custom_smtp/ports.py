@@ -196,7 +196,12 @@ class Signer(Protocol):
     """Signs a finished mail."""
 
     def sign(self, content: bytes, at: datetime, /) -> bytes:
-        """Return the content with a signature header in front."""
+        """Return the content with a signature header in front.
+
+        Raises:
+            MailError: there is no key for its author, or its author cannot be told.
+            SigningError: the key is kept elsewhere, and gave no signature; another try may.
+        """
         ...
 
 

@@ -1,0 +1,130 @@
+"""Header lines: folded where they are long, encoded where they must be (RFC 5322 section 2.2, RFC 2047, RFC 2231).
+
+Each function gives a whole header, name and all, of one line or several; the last one is not yet ended.
+"""
+
+import binascii
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from urllib.parse import quote
+
+from .addresses import Address, quoted
+from .mail import FOLDS
+
+_LINE = 78  # RFC 5322 section 2.1.1
+_ENCODED_WORD = 75  # RFC 2047 section 2
+_LINE_OCTETS = 998  # RFC 5322 section 2.1.1
+
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_LOOKS_ENCODED = re.compile(r"=\?[^?]*\?[bBqQ]\?")  # where some program may see an encoded word begin
+_Q_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")  # RFC 2047 section 5 (3)
+_SHORT_NAME = 60
+_PIECE = re.compile(r"(?:%..|[^%]){1,20}")  # of a percent-encoded value, no octet cut in two
+
+
+def unstructured(name: str, value: str) -> str:
+    """A header of free text, folded where it has spaces, encoded where it must be."""
+    if _is_plain(value):
+        line = folded(f"{name}: {value}")
+        if len(line) <= _LINE_OCTETS or max(map(len, line.split("\r\n"))) <= _LINE_OCTETS:
+            return line
+    return f"{name}: " + _encoded_words(value, room=_LINE - len(name) - 2)
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and not _LOOKS_ENCODED.search(text)
+
+
+def folded(line: str) -> str:
+    """A header in lines of 78 octets at most, or as few more as there are between two places to fold at."""
+    if len(line) <= _LINE:
+        return line
+    lines, start, last = [], 0, -1
+    for found in FOLDS.finditer(line, line.index(":") + 2):
+        if found.start() - start > _LINE and last > start:
+            lines.append(line[start:last])
+            start = last
+        last = found.start()
+    if len(line) - start > _LINE and last > start:
+        lines.append(line[start:last])
+        start = last
+    return "\r\n".join([*lines, line[start:]])
+
+
+def mailboxes(name: str, several: Iterable[Address]) -> str:
+    """A header of addresses, each on a line of its own."""
+    return f"{name}: " + ",\r\n ".join([_mailbox(address, len(name) + 2) for address in several])
+
+
+def _mailbox(address: Address, begun: int) -> str:
+    if not address.name:
+        return address.wire
+    phrase = _phrase(address.name)
+    last = len(phrase) - phrase.rfind("\n") - 1
+    too_long = begun + last + len(address.wire) + 3 > _LINE
+    return f"{phrase}\r\n <{address.wire}>" if too_long else f"{phrase} <{address.wire}>"
+
+
+def _phrase(name: str) -> str:
+    """A display name (RFC 5322 section 3.2.5): as it is, quoted, or as encoded words."""
+    if _is_plain(name) and len(name) <= _SHORT_NAME:
+        return name if _ATOMS.fullmatch(name) else quoted(name)
+    return _encoded_words(name, room=_SHORT_NAME)
+
+
+def _encoded_words(text: str, *, room: int) -> str:
+    """RFC 2047: UTF-8 in words of at most 75 characters, none of which splits a character; `room` is the first's."""
+    raw = text.encode()
+    literal = sum(byte in _Q_SAFE or byte == 0x20 for byte in raw)
+    spell, cost = (_q, _q_cost) if 3 * (len(raw) - literal) + literal <= len(raw) * 4 / 3 else (_b, _b_cost)
+    overhead = len("=?utf-8?q??=")
+    words: list[str] = []
+    word, used = "", 0.0
+    limit = max(min(room, _ENCODED_WORD), 2 * overhead) - overhead
+    for letter in text:
+        width = cost(letter)
+        if word and used + width > limit:
+            words.append(spell(word))
+            word, used, limit = "", 0.0, _ENCODED_WORD - overhead
+        word += letter
+        used += width
+    words.append(spell(word))
+    return "\r\n ".join(words)
+
+
+def _q(text: str) -> str:
+    spelled = "".join(
+        chr(byte) if byte in _Q_SAFE else "_" if byte == 0x20 else f"={byte:02X}" for byte in text.encode()
+    )
+    return f"=?utf-8?q?{spelled}?="
+
+
+def _q_cost(letter: str) -> float:
+    return sum(1 if byte in _Q_SAFE or byte == 0x20 else 3 for byte in letter.encode())
+
+
+def _b(text: str) -> str:
+    return f"=?utf-8?b?{binascii.b2a_base64(text.encode(), newline=False).decode()}?="
+
+
+def _b_cost(letter: str) -> float:
+    # Four letters for three bytes; the padding's share is kept back by counting each byte a little dearer.
+    return len(letter.encode()) * 1.4
+
+
+def date(at: datetime) -> str:
+    """The Date header, in the zone of the moment; in UTC where that zone is off by seconds, which no Date can say."""
+    zone = at.utcoffset()
+    return f"Date: {format_datetime(at.astimezone(UTC) if zone and zone % timedelta(minutes=1) else at)}"
+
+
+def parameter(name: str, value: str) -> str:
+    """A parameter of a Content header: quoted, or by RFC 2231 where it is long, beyond ASCII or looks encoded."""
+    if _is_plain(value) and len(value) <= _SHORT_NAME:
+        return f";\r\n {name}={quoted(value)}"
+    pieces = _PIECE.findall("utf-8''" + quote(value, safe=""))
+    if len(pieces) == 1:
+        return f";\r\n {name}*={pieces[0]}"
+    return "".join(f";\r\n {name}*{number}*={piece}" for number, piece in enumerate(pieces))
