@@ -1,12 +1,13 @@
 """A mail in which everything has been found that tracking changes, so that filling it for a person joins pieces."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from .claims import Claim, Purpose
+from .finished import Sendable
 from .identifiers import DeliveryId
-from .mail import Mail, Mode, Tracking
+from .mail import Mode, Tracking
 from .mail_links import PIXEL, Change, MailLinks, SeenLink, TokenSlot
 from .pieces import Pieces, cut
 from .ports import LinkTokens
@@ -49,6 +50,25 @@ class Version:
         return Filled(html.filled(tokens[:in_html]) if html else None, text.filled(tokens[in_html:]) if text else None)
 
 
+@frozen(kw_only=True, slots=False)
+class Reader:
+    """How one person's mail is tracked.
+
+    Attributes:
+        opens: whether it gets a pixel.
+        clicks: whether its links are led over our host.
+        claims: what a token in a slot says, by what it is for.
+    """
+
+    opens: bool
+    clicks: bool
+    claims: Mapping[Purpose, Callable[[TokenSlot], Claim]]
+
+    def asked(self, slot: TokenSlot) -> tuple[Claim, Purpose]:
+        """The token that a slot needs, as `LinkTokens.issue_all` is asked for it."""
+        return self.claims[slot.purpose](slot), slot.purpose
+
+
 @frozen(kw_only=True)
 class CompiledMail:
     """A mail in which everything has been found that tracking changes, to be filled for each person.
@@ -64,7 +84,7 @@ class CompiledMail:
         person: what each person allows.
     """
 
-    mail: Mail
+    mail: Sendable
     tracking: Tracking
     found: MailLinks = field(repr=False, hash=False)
     pixels: frozenset[Claim] = field(repr=False)
@@ -85,17 +105,23 @@ class CompiledMail:
             TokenError: a link is too long for a token.
             ArchiveError: what a short token stands for could not be kept.
         """
+        reader = self.reader(delivery_id, recipient)
+        version = self.version(opens=reader.opens, clicks=reader.clicks)
+        return version.joined(self.tokens.issue_all(map(reader.asked, version.slots)))
+
+    def reader(self, delivery_id: DeliveryId, recipient: str) -> "Reader":
+        """What becomes of the mail for one person."""
         allowed = self.tracking.within(self.person(recipient))
-        claims = {
-            Purpose.OPEN: self._claims(allowed.opens, delivery_id, recipient),
-            Purpose.CLICK: self._claims(allowed.clicks, delivery_id, recipient),
-        }
-        version = self.version(
-            opens=allowed.opens is not Mode.OFF and claims[Purpose.OPEN](PIXEL) not in self.pixels,
+        reader = Reader(
+            opens=allowed.opens is not Mode.OFF,
             clicks=allowed.clicks is not Mode.OFF,
+            claims={
+                Purpose.OPEN: self._claims(allowed.opens, delivery_id, recipient),
+                Purpose.CLICK: self._claims(allowed.clicks, delivery_id, recipient),
+            },
         )
-        asked = [(claims[slot.purpose](slot), slot.purpose) for slot in version.slots]
-        return version.joined(self.tokens.issue_all(asked))
+        has_pixel = bool(self.pixels) and reader.asked(PIXEL)[0] in self.pixels
+        return evolve(reader, opens=False) if has_pixel else reader
 
     def _claims(self, mode: Mode, delivery_id: DeliveryId, recipient: str) -> Callable[[TokenSlot], Claim]:
         """What the token in a slot says, in this mode."""

@@ -5,17 +5,20 @@ What makes one of bytes is `custom_smtp.mime_reading`; what makes bytes of it ag
 
 from collections.abc import Iterator
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Union
 
 from attrs import Attribute, field, frozen
 
 from .addresses import Address
 from .body_encodings import Encoding
 from .checks import MailError, one_line, shown, writable
-from .mail import CampaignType, Headers, Mail, Tracking, a_tracking, can_be_written
+from .mail import CampaignType, Headers, Mail, Tracking, a_tracking, require_writable
 
-AnyMail = TypeVar("AnyMail", Mail, "FinishedMail")
-"""For what takes either kind of mail, and gives back the same kind."""
+Sendable = Union[Mail, "FinishedMail"]
+"""Either kind of mail."""
+
+AnyMail = TypeVar("AnyMail", bound=Sendable)
+"""For what takes either kind, and gives back the same."""
 
 
 class Untouched(Enum):
@@ -91,9 +94,9 @@ class Skeleton:
         return None if part is None else part.text
 
 
-def _writable_where_new(mail: "FinishedMail", attribute: "Attribute[Any]", headers: Headers) -> None:
+def _writable_where_new(mail: "FinishedMail", _attribute: "Attribute[Any]", headers: Headers) -> None:
     there = {(one.name, one.value) for one in mail.skeleton.fields}
-    can_be_written(mail, attribute, tuple(pair for pair in headers if pair not in there))
+    require_writable(tuple(pair for pair in headers if pair not in there))
 
 
 @frozen(kw_only=True)

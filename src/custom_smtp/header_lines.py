@@ -6,8 +6,9 @@ Each function gives a whole header, name and all, of one line or several; the la
 import binascii
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
+from functools import lru_cache
 from urllib.parse import quote
 
 from .addresses import Address, quoted
@@ -19,7 +20,6 @@ _LINE_OCTETS = 998  # RFC 5322 section 2.1.1
 
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LOOKS_ENCODED = re.compile(r"=\?[^?]*\?[bBqQ]\?")  # where some program may see an encoded word begin
-_Q_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")  # RFC 2047 section 5 (3)
 _SHORT_NAME = 60
 _PIECE = re.compile(r"(?:%..|[^%]){1,20}")  # of a percent-encoded value, no octet cut in two
 
@@ -77,47 +77,50 @@ def _phrase(name: str) -> str:
 def _encoded_words(text: str, *, room: int) -> str:
     """RFC 2047: UTF-8 in words of at most 75 characters, none of which splits a character; `room` is the first's."""
     raw = text.encode()
-    literal = sum(byte in _Q_SAFE or byte == 0x20 for byte in raw)
-    spell, cost = (_q, _q_cost) if 3 * (len(raw) - literal) + literal <= len(raw) * 4 / 3 else (_b, _b_cost)
-    overhead = len("=?utf-8?q??=")
-    words: list[str] = []
-    word, used = "", 0.0
-    limit = max(min(room, _ENCODED_WORD), 2 * overhead) - overhead
-    for letter in text:
-        width = cost(letter)
+    escaped = len(raw.translate(None, _Q_LITERAL))
+    spell, each, escape = (_q, 1.0, 3.0) if 2 * escaped <= len(raw) / 3 else (_b, _B_COST, _B_COST)
+    limit = max(min(room, _ENCODED_WORD), 2 * _OVERHEAD) - _OVERHEAD
+    if (len(raw) - escaped) * each + escaped * escape <= limit:
+        return spell(raw)
+    words: list[bytes] = []
+    word, used = b"", 0.0
+    for letter in map(str.encode, text):
+        width = each if letter in _Q_LITERAL else escape * len(letter)
         if word and used + width > limit:
-            words.append(spell(word))
-            word, used, limit = "", 0.0, _ENCODED_WORD - overhead
+            words.append(word)
+            word, used, limit = b"", 0.0, _ENCODED_WORD - _OVERHEAD
         word += letter
         used += width
-    words.append(spell(word))
-    return "\r\n ".join(words)
+    return "\r\n ".join(map(spell, [*words, word]))
 
 
-def _q(text: str) -> str:
-    spelled = "".join(
-        chr(byte) if byte in _Q_SAFE else "_" if byte == 0x20 else f"={byte:02X}" for byte in text.encode()
-    )
-    return f"=?utf-8?q?{spelled}?="
+_OVERHEAD = len("=?utf-8?q??=")
+_B_COST = 1.4  # four letters for three bytes; the padding's share is kept back by counting each byte a little dearer
+_Q_LITERAL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/ "  # RFC 2047 section 5 (3)
+_Q = [chr(byte) if byte in _Q_LITERAL else f"={byte:02X}" for byte in range(256)]
+_Q[ord(" ")] = "_"
 
 
-def _q_cost(letter: str) -> float:
-    return sum(1 if byte in _Q_SAFE or byte == 0x20 else 3 for byte in letter.encode())
+def _q(raw: bytes) -> str:
+    return f"=?utf-8?q?{''.join([_Q[byte] for byte in raw])}?="
 
 
-def _b(text: str) -> str:
-    return f"=?utf-8?b?{binascii.b2a_base64(text.encode(), newline=False).decode()}?="
-
-
-def _b_cost(letter: str) -> float:
-    # Four letters for three bytes; the padding's share is kept back by counting each byte a little dearer.
-    return len(letter.encode()) * 1.4
+def _b(raw: bytes) -> str:
+    return f"=?utf-8?b?{binascii.b2a_base64(raw, newline=False).decode()}?="
 
 
 def date(at: datetime) -> str:
     """The Date header, in the zone of the moment; in UTC where that zone is off by seconds, which no Date can say."""
     zone = at.utcoffset()
-    return f"Date: {format_datetime(at.astimezone(UTC) if zone and zone % timedelta(minutes=1) else at)}"
+    if zone is None or zone % timedelta(minutes=1):
+        return f"Date: {format_datetime(at.astimezone(UTC) if zone else at)}"
+    return _date(at.replace(tzinfo=None, microsecond=0), zone)
+
+
+@lru_cache(maxsize=4)
+def _date(local: datetime, zone: timedelta) -> str:
+    """Many mails are of one second."""
+    return f"Date: {format_datetime(local.replace(tzinfo=timezone(zone)))}"
 
 
 def parameter(name: str, value: str) -> str:

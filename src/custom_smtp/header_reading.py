@@ -7,6 +7,8 @@ import binascii
 import re
 from collections.abc import Iterator
 from enum import Enum
+from itertools import groupby
+from operator import itemgetter
 
 from attrs import frozen
 
@@ -151,15 +153,8 @@ def _octets(kind: str, told: str) -> bytes:
 
 def _joined(words: list[tuple[str, bytes]]) -> Iterator[str]:
     """Words that follow each other: a character may be cut in two between words of one charset."""
-    for place, (charset, octets) in enumerate(words):
-        if place and words[place - 1][0] == charset:
-            continue
-        run = [octets]
-        for other, more in words[place + 1 :]:
-            if other != charset:
-                break
-            run.append(more)
-        yield b"".join(run).decode(codec_of(charset) or "latin-1", "replace")
+    for charset, run in groupby(words, key=itemgetter(0)):
+        yield b"".join(octets for _, octets in run).decode(codec_of(charset) or "latin-1", "replace")
 
 
 # --- Addresses --------------------------------------------------------------------------------------------------------
@@ -216,7 +211,7 @@ def addresses(value: str) -> list[Address | None]:
     return found
 
 
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_QUOTING = re.compile(r'\\(.)|"', re.DOTALL)
 
 
 def _take(found: list[Address | None], name: str, angle: str) -> None:
@@ -224,7 +219,7 @@ def _take(found: list[Address | None], name: str, angle: str) -> None:
         return
     # A source route (RFC 5322 section 4.4) is to be ignored.
     email = (angle.strip("<>").rpartition(":")[2] if angle.startswith("<@") else angle.strip("<>")) or name
-    shown = _ESCAPED.sub(r"\1", name.replace('"', "")) if angle else ""
+    shown = _QUOTING.sub(lambda found: found[1] or "", name) if angle else ""
     try:
         found.append(Address(email.strip(), decoded(shown), smtputf8=True))
     except MailError:

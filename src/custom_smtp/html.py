@@ -180,6 +180,23 @@ class Page:
 
 
 @frozen
+class AttributeValue:
+    """Where the value of an attribute stands.
+
+    Attributes:
+        name: of the attribute, in lower case.
+        start: where the value begins in the text, behind its quote.
+        end: where it ends.
+        quote: the quote it stands in: ``"``, ``'`` or none.
+    """
+
+    name: str
+    start: int
+    end: int
+    quote: str
+
+
+@frozen
 class Tag:
     """One start or end tag.
 
@@ -200,10 +217,20 @@ class Tag:
     def attributes(self) -> dict[str, str]:
         """The attributes by their names in lower case, decoded; the first of each name counts."""
         values: dict[str, str] = {}
-        names_end = self.start + self.closing + len(self.name) + 1
-        for attribute in _ATTRIBUTE.finditer(self.html, names_end, self.end):
+        for attribute in self._found():
             values.setdefault(_lower(attribute["name"]), _unquoted(attribute["value"] or ""))
         return values
+
+    def values(self) -> Iterator[AttributeValue]:
+        """Where the attributes' values stand, in their order; those of a name that comes again, too."""
+        for attribute in self._found():
+            if attribute["value"]:
+                start, end = attribute.span("value")
+                quote = self.html[start] if self.html[start] in _QUOTES else ""
+                yield AttributeValue(_lower(attribute["name"]), start + len(quote), end - len(quote), quote)
+
+    def _found(self) -> Iterator[re.Match[str]]:
+        return _ATTRIBUTE.finditer(self.html, self.start + self.closing + len(self.name) + 1, self.end)
 
 
 def scan(html: str) -> Page:

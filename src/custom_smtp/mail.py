@@ -274,8 +274,12 @@ def _header(pair: tuple[str, str]) -> tuple[str, str]:
     return name, value
 
 
-def can_be_written(_instance: object, _attribute: "Attribute[Any]", headers: Headers) -> None:
-    """Refuse headers that cannot be written, or that are written from elsewhere; a validator for those that take some."""
+def _can_be_written(_instance: object, _attribute: "Attribute[Any]", headers: Headers) -> None:
+    require_writable(headers)
+
+
+def require_writable(headers: Headers) -> None:
+    """Raise `MailError` for headers that cannot be written, or are written from elsewhere."""
     for name, value in headers:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise MailError(
@@ -351,7 +355,7 @@ class Mail:
     shown_cc: tuple[Address, ...] = field(
         default=(), converter=_addresses, validator=each_a(Address, "give it Address values")
     )
-    headers: Headers = field(default=(), converter=_headers, validator=can_be_written)
+    headers: Headers = field(default=(), converter=_headers, validator=_can_be_written)
     campaign: CampaignType | str | None = None
     tracking: Tracking = field(default=Tracking(), validator=a_tracking)
     unsubscribe: bool = True

@@ -7,6 +7,7 @@ from enum import Enum
 from attrs import define, field, frozen
 
 from .claims import Purpose
+from .finished import Sendable
 from .html import Link, encode, scan, tags
 from .link_rules import Choice, LinkChooser, Skip, Way
 from .mail import Mail
@@ -101,7 +102,7 @@ class MailLinks:
     in_text: list[Change] = field(factory=list)
     pixel: Change | None = None
 
-    def look_through(self, mail: Mail) -> None:
+    def look_through(self, mail: Sendable) -> None:
         """Find what the mail has."""
         if mail.html is not None:
             self._look_through_html(mail.html)
@@ -109,7 +110,7 @@ class MailLinks:
             self._take(Part.TEXT, link, f"t{place}")
         if mail.amp is not None:
             self._look_through_amp(mail.amp)
-        for attachment in mail.attachments:
+        for attachment in mail.attachments if isinstance(mail, Mail) else ():
             if attachment.content_type.lower().startswith(_AMP_TYPE):
                 self._look_through_amp(attachment.content.decode("utf-8", "replace"))
 
@@ -135,7 +136,7 @@ class MailLinks:
             choice = Choice(Skip.DOUBTFUL)
         if choice.skipped is None:
             changes = self.in_html if part is Part.HTML else self.in_text
-            changes.append(self._change(link, name, choice))
+            changes.append(self.change(link, name, choice))
         self.links.append(
             SeenLink(
                 part=part,
@@ -149,7 +150,8 @@ class MailLinks:
             )
         )
 
-    def _change(self, link: Link | TextLink, name: str, choice: Choice) -> Change:
+    def change(self, link: Link | TextLink, name: str, choice: Choice) -> Change:
+        """What leads a link as it was chosen."""
         front, back = f"{self.base_url}/c/", ""
         if choice.way is Way.APP:
             front, back = around_a_parameter(choice.target)

@@ -9,7 +9,7 @@ The body is a tree of `Part` values. Header lines are written by `header_lines`,
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 from attrs import frozen
@@ -17,7 +17,8 @@ from attrs import frozen
 from .body_encodings import encode_text
 from .header_lines import date, folded, mailboxes, parameter, unstructured
 from .identifiers import DeliveryId
-from .mail import Attachment, Mail, is_free_text
+from .mail import Attachment, Headers, Mail, is_free_text
+from .merging import FilledMail
 from .outgoing import WireForm
 
 
@@ -29,23 +30,32 @@ def render(mail: Mail, delivery_id: DeliveryId, at: datetime) -> WireForm:
         delivery_id: becomes the Message-ID's left side, so that bounce mail finds its delivery.
         at: the Date header.
     """
-    head = "\r\n".join([*header_lines(mail, delivery_id, at), ""]).encode()
-    content = b"".join([head, *body(mail, delivery_id)])
-    # No text that we encode has a line that begins with a dot, and no header: only a mail inside may have one.
-    return WireForm.written(content, dotted=any(_is_dotted(one.content) for one in mail.attachments if one.is_message))
+    head = header(mail, mail.headers, delivery_id, at)
+    return WireForm.written(b"".join([head, *body(mail, boundary_mark(mail, delivery_id))]), dotted=is_dotted(mail))
 
 
-def _is_dotted(content: bytes) -> bool:
-    return content.startswith(b".") or b"\n." in content
+def is_dotted(mail: Mail) -> bool:
+    """Whether a line of it begins with a dot: no text that we encode has one, and no header; a mail inside may."""
+    inside = (one.content for one in mail.attachments if one.is_message)
+    return any(content.startswith(b".") or b"\n." in content for content in inside)
 
 
-def message_id(mail: Mail, delivery_id: DeliveryId) -> str:
+Headed = Mail | FilledMail
+"""What a mail's headers are written of."""
+
+
+def message_id(mail: Headed, delivery_id: DeliveryId) -> str:
     """The mail's Message-ID, angle brackets and all: our id at the sender's domain."""
     return f"<{delivery_id}@{mail.sender.domain}>"
 
 
-def header_lines(mail: Mail, delivery_id: DeliveryId, at: datetime) -> Iterator[str]:
-    """The mail's headers but those of its body, folded, the last line of each not yet ended."""
+def header(mail: Headed, further: Headers, delivery_id: DeliveryId, at: datetime) -> bytes:
+    """All headers but those of the body, the last line ended."""
+    return "\r\n".join([*header_lines(mail, further, delivery_id, at), ""]).encode()
+
+
+def header_lines(mail: Headed, further: Headers, delivery_id: DeliveryId, at: datetime) -> Iterator[str]:
+    """All headers but those of the body, folded, the last line of each not yet ended."""
     yield mailboxes("From", (mail.sender,))
     yield mailboxes("To", mail.shown_to or (mail.to,))
     if mail.shown_cc:
@@ -56,7 +66,7 @@ def header_lines(mail: Mail, delivery_id: DeliveryId, at: datetime) -> Iterator[
     yield date(at)
     yield f"Message-ID: {message_id(mail, delivery_id)}"
     yield "MIME-Version: 1.0"
-    for name, value in mail.headers:
+    for name, value in further:
         yield unstructured(name, value) if is_free_text(name) else folded(f"{name}: {value}")
 
 
@@ -81,10 +91,19 @@ class Part:
         yield from self.content
 
 
-def body(mail: Mail, delivery_id: DeliveryId) -> Part:
-    """The mail's body, as the part that holds all others."""
-    mark = _mark(mail, delivery_id)
-    readable = _alternatives(mail, mark)
+Write = Callable[[str, str], Part]
+"""Makes a part of a content type and a text: `text_part` does."""
+
+
+def body(mail: Mail, mark: str, write: Write | None = None) -> Part:
+    """The mail's body, as the part that holds all others.
+
+    Args:
+        mail: what to write.
+        mark: what ends every boundary: see `boundary_mark`.
+        write: writes its texts, if not `text_part`.
+    """
+    readable = _alternatives(mail, mark, write or text_part)
     top = readable[0] if len(readable) == 1 else multipart("alternative", readable, mark)
     files = [_file(one, "attachment") for one in mail.attachments if one.content_id is None or mail.html is None]
     if mail.invitation is not None:
@@ -92,7 +111,7 @@ def body(mail: Mail, delivery_id: DeliveryId) -> Part:
     return multipart("mixed", [top, *files], mark) if files else top
 
 
-def _alternatives(mail: Mail, mark: str) -> list[Part]:
+def _alternatives(mail: Mail, mark: str, write: Write) -> list[Part]:
     """The mail in the ways in which it can be shown, the best last; where it counts, AMP stands before the HTML.
 
     https://amp.dev/documentation/guides-and-tutorials/learn/email-spec/amp-email-structure: some programs show the
@@ -100,16 +119,16 @@ def _alternatives(mail: Mail, mark: str) -> list[Part]:
     """
     ways = []
     if mail.text is not None:
-        ways.append(text_part(f"text/plain; charset={_charset(mail.text)}", mail.text))
+        ways.append(write(f"text/plain; charset={_charset(mail.text)}", mail.text))
     if mail.amp is not None:
-        ways.append(text_part("text/x-amp-html; charset=utf-8", mail.amp))
+        ways.append(write("text/x-amp-html; charset=utf-8", mail.amp))
     if mail.html is not None:
-        html = text_part(f"text/html; charset={_charset(mail.html)}", mail.html)
+        html = write(f"text/html; charset={_charset(mail.html)}", mail.html)
         pictures = [_file(one, "inline") for one in mail.attachments if one.content_id is not None]
         ways.append(multipart("related", [html, *pictures], mark) if pictures else html)
     if mail.invitation is not None:
         method = mail.invitation.method
-        ways.append(text_part(f"text/calendar; charset=utf-8; method={method}", mail.invitation.calendar))
+        ways.append(write(f"text/calendar; charset=utf-8; method={method}", mail.invitation.calendar))
     return ways
 
 
@@ -117,11 +136,16 @@ def _charset(text: str) -> str:
     return "us-ascii" if text.isascii() else "utf-8"
 
 
-def _mark(mail: Mail, delivery_id: DeliveryId) -> str:
-    """What ends every boundary, and stands in no mail inside that may have boundaries of ours."""
-    ours = re.compile(rb"=_[a-z]([0-9]*)_%b" % re.escape(delivery_id.encode()))
+def boundary_mark(mail: Mail, name: str) -> str:
+    """What ends every boundary, and stands in no mail inside that may have boundaries of ours.
+
+    Args:
+        mail: whose boundaries.
+        name: of the mail, or of what it is made of: letters, digits, ``-``, ``_`` and ``.``.
+    """
+    ours = re.compile(rb"=_[a-z]([0-9]*)_%b" % re.escape(name.encode()))
     taken = [int(number or 0) for one in mail.attachments if one.is_message for number in ours.findall(one.content)]
-    return f"{max(taken) + 1 if taken else ''}_{delivery_id}"
+    return f"{max(taken) + 1 if taken else ''}_{name}"
 
 
 def multipart(kind: str, parts: Iterable[Part], mark: str) -> Part:

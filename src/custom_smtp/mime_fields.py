@@ -15,21 +15,13 @@ from .part_texts import crlf
 _LINE_OCTETS = 998  # RFC 5322 section 2.1.1
 _FOLD = re.compile(rb"\r\n")
 _ADDRESSES = frozenset(
-    [
-        "from",
-        "sender",
-        "reply-to",
-        "to",
-        "cc",
-        "resent-from",
-        "resent-sender",
-        "resent-to",
-        "resent-cc",
-        "resent-reply-to",
-        "disposition-notification-to",
-        "return-receipt-to",
-        "errors-to",
-    ]
+    name
+    for names in (
+        "from sender reply-to to cc",
+        "resent-from resent-sender resent-reply-to resent-to resent-cc",
+        "disposition-notification-to return-receipt-to errors-to",
+    )
+    for name in names.split()
 )
 _WORD_OCTETS = 39  # 52 letters of base64: within the 75 of RFC 2047 section 2
 _MIME = ("content-", "mime-")
@@ -121,7 +113,7 @@ def _encoded_addresses(value: str, codec: str) -> str | None:
 
 
 def _unquoted(quoted: str, codec: str) -> str:
-    return quoted if quoted.isascii() else _words(re.sub(r"\\(.)", r"\1", quoted.strip('"')), codec)
+    return quoted if quoted.isascii() else _words(re.sub(r"\\(.)", r"\1", quoted[1:].removesuffix('"')), codec)
 
 
 def _words(text: str, codec: str) -> str:

@@ -56,13 +56,15 @@ def tree(content: bytes, start: int = 0) -> Tree:
 
 def _marks(content: bytes, start: int) -> Iterator[tuple[int, int]]:
     """Every line that begins with two hyphens, as all boundaries do."""
-    at = start if content.startswith(b"--", start) else content.find(b"\n--", start) + 1
-    while at or (at == start and content.startswith(b"--", at)):
-        end = content.find(b"\n", at) + 1
-        yield at, end or len(content)
-        if not end:
-            return
-        at = content.find(b"\n--", end - 1) + 1
+    end = start
+    if content.startswith(b"--", start):
+        end = content.find(b"\n", start) + 1 or len(content)
+        yield start, end
+    at = content.find(b"\n--", max(end - 1, start))
+    while at >= 0:
+        end = content.find(b"\n", at + 1) + 1 or len(content)
+        yield at + 1, end
+        at = content.find(b"\n--", end - 1)
 
 
 @define

@@ -30,7 +30,7 @@ from .header_reading import addresses, decoded, parameters, value_of
 from .mail import CampaignType, Tracking
 from .mime_fields import SIGNATURES, adjusted, signed_names, wire_field
 from .mime_parts import Leaf, Tree, transfer_encoding, tree, values
-from .part_texts import crlf, crlf_alone, encoding_of, octets, quoted_printable, text, travels
+from .part_texts import crlf, crlf_alone, encoding_of, ended, octets, quoted_printable, text, travels
 
 _NO_TRACKING_LIMIT = Tracking()
 
@@ -301,55 +301,63 @@ class _Reading:
         return b"".join(one.wire for one in fields) + b"\r\n"
 
     def _structure(self, start: int, end: int) -> bytes:
-        """What stands around texts and files, for the wire."""
-        piece = crlf_alone(self.content[start:end])
+        """What stands around texts and files, for the wire. A CR alone may begin a line of it for some programs."""
+        piece = crlf(self.content[start:end])
         if not travels(piece):
-            raise MailError(f"behind octet {start} a line is over 998 octets long, or holds a NUL: shorten it")
+            raise MailError(
+                f"behind octet {start}, in the headers of parts or between parts, a line is over 998 octets long, or "
+                "holds a NUL or a CR alone: correct it"
+            )
         return piece
 
     def _leaf(self, leaf: Leaf) -> tuple[bytes, Encoding | None]:
         """What a part holds, for the wire; and how it is encoded now, where it had to be encoded anew."""
         given = self.content[leaf.head.body : leaf.end]
         content = crlf(given)
+        # Where the mail's lines end with CRLF, a part of data in which others end otherwise means it.
+        harmed = content != given and self._ends_lines_by_crlf() and self._is_data(leaf)
         if leaf.root and content and not content.endswith(b"\r\n"):
             content += b"\r\n"
-        if travels(content) and not self._is_harmed(leaf, given, content):
+        if travels(content) and not harmed:
             return content, None
-        if not self.untouched and leaf.head.separated and (anew := self._encoded_anew(leaf, given, content)):
+        if not self.untouched and leaf.head.separated and (anew := self._anew(leaf, given if harmed else content)):
             self.notes.append(f"the part at octet {leaf.start} is encoded anew, since it could not travel as it was")
-            return anew[0] if leaf.root else anew[0].removesuffix(b"\r\n"), anew[1]
-        content = crlf_alone(content)
-        if travels(content):
+            again, encoding, recoded = anew
+            return ended(again, encoding) if leaf.root else again, encoding if recoded else None
+        if not _hides_a_boundary(content) and travels(content := crlf_alone(content)):
             return content, None
         why = f", since {self.untouched.value}" if self.untouched else ""
         raise MailError(
-            f"in the part at octet {leaf.start} a line is over 998 octets long, or holds a NUL, and it cannot be "
-            f"encoded without loss{why}: write that part anew"
+            f"in the part at octet {leaf.start} a line is over 998 octets long, or holds a NUL or a CR alone, and "
+            f"it cannot be encoded without loss{why}: write that part anew"
         )
 
-    def _is_harmed(self, leaf: Leaf, given: bytes, content: bytes) -> bool:
-        """Whether data loses line ends of its own: where the mail's end with CRLF, others are not its."""
-        own = self.content[: self.tree.head.body].endswith(b"\r\n")
-        return own and given != content.removesuffix(b"\r\n" * (len(content) - len(given))) and self._is_data(leaf)
+    def _ends_lines_by_crlf(self) -> bool:
+        return self.content[: self.tree.head.body].endswith(b"\r\n")
 
     def _is_data(self, leaf: Leaf) -> bool:
         sort = leaf.media.type.partition("/")[0]
         return sort not in (*_NOT_ENCODED, "text") and self._encoding(leaf) in _IDENTITY
 
-    def _encoded_anew(self, leaf: Leaf, given: bytes, content: bytes) -> tuple[bytes, Encoding | None] | None:
-        """The same in an encoding that travels; None where it cannot be sure to be the same."""
+    def _anew(self, leaf: Leaf, content: bytes) -> tuple[bytes, Encoding, bool] | None:
+        """The same as it can travel, how, and whether that is another encoding; None where it might not be the same."""
         if self._is_data(leaf):
-            return base64(given if self._is_harmed(leaf, given, content) else content), Encoding.BASE64
+            return base64(content).removesuffix(b"\r\n"), Encoding.BASE64, True
         encoding = self._encoding(leaf)
         if encoding is Encoding.BASE64 and b"\0" not in content:
-            return b"\r\n".join([*_BASE64_LINE.findall(content.translate(None, b" \t\r\n")), b""]), None
-        content = crlf_alone(content)
+            return b"\r\n".join(_BASE64_LINE.findall(content.translate(None, b" \t\r\n"))), encoding, False
+        alone = content if _hides_a_boundary(content) else crlf_alone(content)
         if encoding is Encoding.QUOTED_PRINTABLE:
-            raw = octets(content, encoding)
-            return None if raw is None else (quoted_printable(raw), None)
-        if leaf.media.type.startswith("text/") and encoding in _IDENTITY and not travels(content):
-            return quoted_printable(content), Encoding.QUOTED_PRINTABLE
+            raw = None if _hides_a_boundary(content) else octets(alone, encoding)
+            return None if raw is None else (quoted_printable(raw), encoding, False)
+        if leaf.media.type.startswith("text/") and encoding in _IDENTITY and not travels(alone):
+            return quoted_printable(alone), Encoding.QUOTED_PRINTABLE, True
         return None
+
+
+def _hides_a_boundary(content: bytes) -> bool:
+    """Whether a line that begins behind a CR alone might become a boundary, once that is CRLF."""
+    return b"\r--" in content
 
 
 def _joined(pieces: list[bytes | TextPart]) -> Iterator[bytes | TextPart]:
@@ -362,5 +370,4 @@ def _joined(pieces: list[bytes | TextPart]) -> Iterator[bytes | TextPart]:
         yield b"".join(run)
         yield piece
         run = []
-    last = b"".join(run)
-    yield last if last.endswith(b"\r\n") or not last else last + b"\r\n"
+    yield b"".join(run)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import pairwise
 
 from .body_encodings import Encoding, base64
 from .checks import MailError
@@ -12,7 +13,7 @@ from .identifiers import DeliveryId
 from .mail import Headers, is_free_text
 from .mime_fields import adjusted, signed_names
 from .outgoing import WireForm
-from .part_texts import encoded, octets
+from .part_texts import encoded, ended, octets
 
 
 def rewrite(mail: FinishedMail, delivery_id: DeliveryId, at: datetime) -> WireForm:
@@ -30,16 +31,20 @@ def rewrite(mail: FinishedMail, delivery_id: DeliveryId, at: datetime) -> WireFo
     """
     kept, added = _sorted_out(mail)
     body: list[bytes] = []
-    for piece in mail.skeleton.body:
+    for piece, following in pairwise((*mail.skeleton.body, b"")):
         if isinstance(piece, bytes):
             body.append(piece)
             continue
         fields, content = _written(piece, mail, kept)
         if piece.fields is None:
             kept = fields
-            body.append(content if content.endswith(b"\r\n") else content + b"\r\n")
+            body.append(content)
         else:
             body += [*(one.wire for one in fields), b"\r\n", content]
+            # A part that was empty may have shared its only line end with the boundary behind it.
+            body.append(b"\r\n" if content and isinstance(following, bytes) and following.startswith(b"--") else b"")
+    last = next((piece for piece in reversed(body) if piece), b"\r\n")
+    body.append(b"" if last.endswith(b"\r\n") else b"\r\n")
     lines = [*_missing(mail, delivery_id, at), *map(_line, added)]
     head = "".join(f"{line}\r\n" for line in lines).encode()
     return WireForm(b"".join([head, *(one.wire for one in kept), b"\r\n", *body]))
@@ -110,7 +115,10 @@ def _written(part: TextPart, mail: FinishedMail, own: tuple[HeaderField, ...]) -
         charset=None if codec == part.charset else codec,
         of_the_mail=part.fields is None,
     )
-    return fields, content if part.content.endswith(b"\r\n") else content.removesuffix(b"\r\n")
+    if part.fields is None:
+        return fields, ended(content, encoding)
+    # In base64 the last line end is none of the text, and as good as the one that the boundary begins with.
+    return fields, content.removesuffix(b"\r\n") if encoding is Encoding.BASE64 else content
 
 
 def _holds_a_boundary(content: bytes, boundaries: frozenset[bytes]) -> bool:

@@ -125,12 +125,16 @@ def encoded(text: str, encoding: Encoding, codec: str, *, like: str) -> tuple[by
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _OTHER_LINE_END = re.compile(r"\r(?!\n)|(?<!\r)\n")
-_OTHER = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
+_ODD_END = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
 
 def travels(content: bytes) -> bool:
     """Whether bytes can stand on the wire as they are: CRLF line ends alone, no NUL, no line too long."""
-    return not _OTHER.search(content) and len(max(content.split(b"\r\n"), key=len)) <= _LINE_OCTETS
+    return (
+        b"\0" not in content
+        and not _ODD_END.search(content)
+        and len(max(content.split(b"\r\n"), key=len)) <= _LINE_OCTETS
+    )
 
 
 def crlf(content: bytes) -> bytes:
@@ -150,8 +154,15 @@ _CR = re.compile(rb"\r(?!\n)")
 
 
 def quoted_printable(raw: bytes) -> bytes:
-    """Any bytes in quoted-printable; line ends that are not CRLF, and NUL, as escapes."""
+    """Any bytes in quoted-printable; NUL as an escape, and line ends too where not all are CRLF."""
     # To the codec a line feed alone is a line end, too: where there is one, every line end becomes an escape. And it
     # ends its own lines as the first one in the bytes ends.
-    coded = binascii.b2a_qp(raw, istext=not _OTHER.search(raw))
+    coded = binascii.b2a_qp(raw, istext=not _ODD_END.search(raw))
     return coded.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+def ended(content: bytes, encoding: Encoding) -> bytes:
+    """What has to end with a line end, which is none of the text where it need not be."""
+    if content.endswith(b"\r\n") or not content:
+        return content
+    return content + (b"=\r\n" if encoding is Encoding.QUOTED_PRINTABLE else b"\r\n")

@@ -14,7 +14,8 @@ from .dns_records import RecordKind, ValidatedAnswer
 from .events import Event
 from .https_answers import HttpsAnswer
 from .identifiers import DeliveryId
-from .mail import Headers, Mail
+from .mail import Headers
+from .merging import ToSend
 from .outgoing import Outcome, Outgoing, Receipt
 from .web import Answer, Request
 
@@ -251,7 +252,7 @@ class Endpoint(Protocol):
 class Sends(Protocol[R_co]):
     """Anything that sends: a `Sender`, an `AsyncSender` (whose result is awaited), a plan of several."""
 
-    def send(self, mail: Mail, /) -> R_co:
+    def send(self, mail: ToSend, /) -> R_co:
         """Send one mail."""
         ...
 

@@ -13,7 +13,8 @@ from .checks import ConfigurationError, MailError, shown
 from .domains import DomainReport, SendingDomain
 from .errors import RouteError
 from .failover import Failover, RoundRobin
-from .mail import CampaignType, Mail
+from .mail import CampaignType
+from .merging import ToSend
 from .ports import Sends
 
 R = TypeVar("R")
@@ -75,7 +76,7 @@ class ByCampaign(Generic[R]):
         """Every campaign type that this plan knows."""
         return tuple(dict.fromkeys([*map(str, CampaignType), *self.assigned, *self.declared]))
 
-    def sender_for(self, mail: Mail, /) -> Sends[R]:
+    def sender_for(self, mail: ToSend, /) -> Sends[R]:
         """Who sends this mail.
 
         Raises:
@@ -91,11 +92,11 @@ class ByCampaign(Generic[R]):
             )
         return self.assigned.get(str(campaign), self.all_emails)
 
-    def send(self, mail: Mail, /) -> R:
+    def send(self, mail: ToSend, /) -> R:
         """Send one mail through the server of its type. Raises what that sender raises, and `RouteError`."""
         return self.sender_for(mail).send(mail)
 
-    def explain(self, mail: Mail, /, *, report: DomainReport | None = None) -> "Explanation[R]":
+    def explain(self, mail: ToSend, /, *, report: DomainReport | None = None) -> "Explanation[R]":
         """Where this mail would go, and why; ``print`` it. Nothing is sent, and nothing is raised.
 
         ``report`` is what the DNS says about its From domain, if you have asked.

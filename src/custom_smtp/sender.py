@@ -1,8 +1,9 @@
 """The send path, from top to bottom: a mail is prepared, its copy kept, the mail handed over, the end written down."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Generator, Iterable, Iterator, MutableMapping
 from datetime import datetime
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from attrs import Attribute, evolve, field, frozen
 
@@ -10,14 +11,17 @@ from .addresses import ascii_domain
 from .archive import Copy
 from .branding import LinkDomains
 from .checks import ConfigurationError, MailError
+from .compiled_template import CompiledTemplate, compile_template
 from .domains import SendingDomain
 from .errors import ArchiveError, RefusedError, Retry, TransportError, UncertainError, UnrecordedError
 from .events import About, Accepted, Attempted, Event, Refused, Uncertain
+from .finished import AnyMail, FinishedMail, Sendable
 from .html_text import text_of
 from .identifiers import DeliveryId
-from .mail import Mail
+from .merging import FilledMail, MergeMail, ToSend
 from .mime import render
-from .outgoing import Envelope, Outcome, Outgoing, Receipt
+from .mime_rewriting import rewrite
+from .outgoing import Envelope, Outcome, Outgoing, Receipt, WireForm
 from .ports import (
     Archive,
     AsyncArchive,
@@ -99,6 +103,10 @@ class Preparation:
     clock: Clock = utc_now
     new_id: NewId = new_delivery_id
     _tracker: Tracker | None = field(init=False, repr=False, eq=False)
+    # By template, for as long as that is there, and by the hosts that its links lead over.
+    _compiled: MutableMapping[MergeMail, dict[tuple[str, ...], CompiledTemplate]] = field(
+        init=False, repr=False, eq=False, factory=WeakKeyDictionary
+    )
 
     @_tracker.default
     def _knowing_our_links(self) -> Tracker | None:
@@ -106,7 +114,7 @@ class Preparation:
             return self.tracker
         return evolve(self.tracker, rules=(*self.links.rules(self.tracker.base_url), *self.tracker.rules))
 
-    def prepare(self, mail: Mail) -> Prepared:
+    def prepare(self, mail: ToSend) -> Prepared:
         """The mail's final bytes, under a new delivery id. Nothing has left yet.
 
         Raises:
@@ -115,10 +123,11 @@ class Preparation:
         """
         self._require_known_domain(mail)
         delivery_id, at = self.new_id(), self.clock()
-        # The link to unsubscribe comes in after the others were tracked, and so stays what it is.
-        tracked = self._tracked(self._with_text(mail), delivery_id)
-        written = self._marked(self._unsubscribable(tracked, delivery_id), delivery_id)
-        content: bytes = render(written, delivery_id, at)
+        content: bytes
+        if isinstance(mail, FilledMail):
+            content = self._template(mail).written(mail, delivery_id, at)
+        else:
+            content = self._written(mail, delivery_id, at)
         if self.signer is not None:
             content = self.signer.sign(content, at)
         envelope = Envelope(mail.bounces_to or mail.sender, (mail.to,))
@@ -134,32 +143,56 @@ class Preparation:
             ),
         )
 
-    def _require_known_domain(self, mail: Mail) -> None:
+    def _written(self, mail: Sendable, delivery_id: DeliveryId, at: datetime) -> WireForm:
+        # The link to unsubscribe comes in after the others were tracked, and so stays what it is.
+        tracked = self._tracked(self._with_text(mail), delivery_id)
+        written = self._marked(self._unsubscribable(tracked, delivery_id), delivery_id)
+        return (
+            rewrite(written, delivery_id, at) if isinstance(written, FinishedMail) else render(written, delivery_id, at)
+        )
+
+    def _template(self, mail: FilledMail) -> CompiledTemplate:
+        """Its template, compiled when the first of its mails is sent."""
+        hosts = tuple(self._base_url(part, mail) for part in (self._tracker, self.unsubscribe) if part is not None)
+        by_hosts = self._compiled.setdefault(mail.merge, {})
+        if hosts not in by_hosts:
+            by_hosts[hosts] = compile_template(
+                mail.merge,
+                tracker=None if self._tracker is None else self._branded(self._tracker, mail),
+                unsubscribe=None if self.unsubscribe is None else self._branded(self.unsubscribe, mail),
+                feedback=self.feedback,
+                text_from_html=self.text_from_html,
+            )
+        return by_hosts[hosts]
+
+    def _require_known_domain(self, mail: ToSend) -> None:
         if self.domains is not None and mail.sender.domain not in self.domains:
             raise MailError(
                 f"{mail.sender.domain} is not a sending domain yet: add it to Preparation(domains=...), "
                 f"which has {', '.join(sorted(self.domains))}"
             )
 
-    def _with_text(self, mail: Mail) -> Mail:
-        if mail.text is not None or mail.html is None or not self.text_from_html:
+    def _with_text(self, mail: AnyMail) -> AnyMail:
+        # A finished mail keeps the parts that it has.
+        if isinstance(mail, FinishedMail) or mail.text is not None or mail.html is None or not self.text_from_html:
             return mail
         text = text_of(mail.html)
         return evolve(mail, text=text) if text else mail
 
-    def _tracked(self, mail: Mail, delivery_id: DeliveryId) -> Mail:
+    def _tracked(self, mail: AnyMail, delivery_id: DeliveryId) -> AnyMail:
         return mail if self._tracker is None else self._branded(self._tracker, mail).track(mail, delivery_id)
 
-    def _unsubscribable(self, mail: Mail, delivery_id: DeliveryId) -> Mail:
+    def _unsubscribable(self, mail: AnyMail, delivery_id: DeliveryId) -> AnyMail:
         return mail if self.unsubscribe is None else self._branded(self.unsubscribe, mail).mark(mail, delivery_id)
 
-    def _branded(self, part: Leading, mail: Mail) -> Leading:
-        if self.links is None:
-            return part
-        base_url = self.links.base_url(part.base_url, mail.sender.domain)
+    def _branded(self, part: Leading, mail: ToSend) -> Leading:
+        base_url = self._base_url(part, mail)
         return part if base_url == part.base_url else evolve(part, base_url=base_url)
 
-    def _marked(self, mail: Mail, delivery_id: DeliveryId) -> Mail:
+    def _base_url(self, part: Tracker | Unsubscribe, mail: ToSend) -> str:
+        return part.base_url if self.links is None else self.links.base_url(part.base_url, mail.sender.domain)
+
+    def _marked(self, mail: AnyMail, delivery_id: DeliveryId) -> AnyMail:
         return mail if self.feedback is None else evolve(mail, headers=self.feedback.mark(mail.headers, delivery_id))
 
 
@@ -179,7 +212,7 @@ class Sender:
     archive: Archive | None = field(default=None, kw_only=True)
     journal: Journal | None = field(default=None, kw_only=True)
 
-    def send(self, mail: Mail, /) -> Receipt:
+    def send(self, mail: ToSend, /) -> Receipt:
         """Send one mail.
 
         Raises:
@@ -204,7 +237,7 @@ class Sender:
         self._record(prepared.copy, receipt)
         return receipt
 
-    def send_all(self, mails: Iterable[Mail], /, *, through: Session) -> Generator[Outcome]:
+    def send_all(self, mails: Iterable[ToSend], /, *, through: Session) -> Generator[Outcome]:
         """Send many mails over lines that are kept; tell what became of each, in their order.
 
         The next mail is asked for while those before are on their way, so the mails may come from a generator, however
@@ -228,7 +261,7 @@ class Sender:
             for outcome in through.take_unclaimed():
                 self._record(pending.pop(outcome.delivery_id), outcome.result)
 
-    def _prepared(self, mails: Iterable[Mail], pending: dict[DeliveryId, Copy]) -> Iterator[Outgoing]:
+    def _prepared(self, mails: Iterable[ToSend], pending: dict[DeliveryId, Copy]) -> Iterator[Outgoing]:
         for mail in mails:
             prepared = self.preparation.prepare(mail)
             if self.archive is not None:
@@ -270,7 +303,7 @@ class AsyncSender:
     archive: AsyncArchive | None = field(default=None, kw_only=True)
     journal: AsyncJournal | None = field(default=None, kw_only=True)
 
-    async def send(self, mail: Mail, /) -> Receipt:
+    async def send(self, mail: ToSend, /) -> Receipt:
         """Send one mail.
 
         Raises:
@@ -295,7 +328,7 @@ class AsyncSender:
         await self._record(prepared.copy, receipt)
         return receipt
 
-    async def send_all(self, mails: Iterable[Mail], /, *, through: AsyncSession) -> AsyncGenerator[Outcome]:
+    async def send_all(self, mails: Iterable[ToSend], /, *, through: AsyncSession) -> AsyncGenerator[Outcome]:
         """Send many mails over lines that are kept; tell what became of each, in their order.
 
         The next mail is asked for while those before are on their way, so the mails may come from a generator, however
@@ -319,7 +352,7 @@ class AsyncSender:
             for outcome in await through.take_unclaimed():
                 await self._record(pending.pop(outcome.delivery_id), outcome.result)
 
-    async def _prepared(self, mails: Iterable[Mail], pending: dict[DeliveryId, Copy]) -> AsyncIterator[Outgoing]:
+    async def _prepared(self, mails: Iterable[ToSend], pending: dict[DeliveryId, Copy]) -> AsyncIterator[Outgoing]:
         for mail in mails:
             prepared = self.preparation.prepare(mail)
             if self.archive is not None:

@@ -21,9 +21,10 @@ from .claims import Claim, Purpose
 from .compiled_mail import CompiledMail
 from .errors import TokenError
 from .events import About, Clicked
+from .finished import AnyMail, Sendable
 from .identifiers import DeliveryId
 from .link_rules import LinkChooser, Rule
-from .mail import Headers, Mail, Mode, Tracking, a_tracking
+from .mail import Headers, Mode, Tracking, a_tracking
 from .mail_links import MailLinks, SeenLink, pixel_tokens
 from .ports import LinkTokens
 from .tokens import are_tokens
@@ -113,7 +114,7 @@ def _unknown_person(_recipient: str) -> Tracking:
 _ALL = Tracking()
 
 _BRACES = re.compile(r"\{[^{}]*\}")
-_FILLED_IN: dict[str, Callable[[Mail], str]] = {
+_FILLED_IN: dict[str, Callable[[Sendable], str]] = {
     "{campaign}": lambda mail: mail.campaign or "",
     "{subject}": lambda mail: mail.subject,
 }
@@ -185,7 +186,7 @@ class Tracker:
     def _own_limits(self) -> Tracking:
         return Tracking(opens=self.opens, clicks=self.clicks)
 
-    def track(self, mail: Mail, delivery_id: DeliveryId) -> Mail:
+    def track(self, mail: AnyMail, delivery_id: DeliveryId) -> AnyMail:
         """The mail with its links and pixel led over ``base_url``.
 
         Tracked a second time it stays as it is, but for links that had opted out: nothing says so any more.
@@ -199,7 +200,7 @@ class Tracker:
         unchanged = (filled.html, filled.text) == (mail.html, mail.text)
         return mail if unchanged else evolve(mail, html=filled.html, text=filled.text)
 
-    def compile(self, mail: Mail) -> CompiledMail:
+    def compile(self, mail: Sendable) -> CompiledMail:
         """The mail with all found that is to change, to be filled for many people."""
         allowed = self._allowed(mail)
         return CompiledMail(
@@ -211,7 +212,7 @@ class Tracker:
             person=self._of_person,
         )
 
-    def preview(self, mail: Mail) -> Preview:
+    def preview(self, mail: Sendable) -> Preview:
         """Every link of the mail, as tracked or left alone and why: what `track` would do. No token is made."""
         allowed = self._allowed(mail).within(self._of_person(mail.to.email))
         found = self._looked_through(mail, allowed)
@@ -241,7 +242,7 @@ class Tracker:
         )
         return Clicked(about, claim.url, link=claim.link, campaign=claim.campaign)
 
-    def _allowed(self, mail: Mail) -> Tracking:
+    def _allowed(self, mail: Sendable) -> Tracking:
         allowed = self._own.within(mail.tracking)
         campaign = self.campaigns.get(mail.campaign or "")
         return allowed if campaign is None else allowed.within(campaign)
@@ -252,7 +253,7 @@ class Tracker:
             raise ConfigurationError(f"person(...) gave {shown(allowed)}: return a Tracking, such as Tracking()")
         return allowed
 
-    def _looked_through(self, mail: Mail, allowed: Tracking) -> MailLinks:
+    def _looked_through(self, mail: Sendable, allowed: Tracking) -> MailLinks:
         chooser = LinkChooser(
             base_url=self.base_url,
             kept=_unsubscribe_links(mail.headers),
@@ -265,7 +266,7 @@ class Tracker:
         found.look_through(mail)
         return found
 
-    def _pixels_in(self, mail: Mail) -> frozenset[Claim]:
+    def _pixels_in(self, mail: Sendable) -> frozenset[Claim]:
         claims = set()
         for token in pixel_tokens(mail.html or "", self.base_url):
             with suppress(TokenError):  # not ours, or too old to count: it is no reason to leave out the mail's own
@@ -273,7 +274,7 @@ class Tracker:
         return frozenset(claims)
 
 
-def _filled_in(parameters: Mapping[str, str], mail: Mail) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _filled_in(parameters: Mapping[str, str], mail: Sendable) -> Iterator[tuple[str, tuple[str, ...]]]:
     """The parameters for this mail, their values cut where the link's id belongs; without those that end up empty."""
     for name, asked in parameters.items():
         value = tuple(_BRACES.sub(lambda found: _FILLED_IN[found[0]](mail), part) for part in asked.split(_LINK_ID))

@@ -6,7 +6,7 @@ read by `read_request`.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from email.parser import BytesHeaderParser
 from enum import Enum
@@ -22,8 +22,10 @@ from .checks import ConfigurationError, MailError, shown
 from .claims import Claim, Purpose
 from .errors import TokenError
 from .events import About, Unsubscribed
+from .finished import AnyMail, Sendable
 from .identifiers import DeliveryId
-from .mail import Headers, Mail
+from .mail import Headers
+from .merging import ToSend
 from .ports import LinkTokens
 from .tokens import are_tokens
 from .urls import location
@@ -120,20 +122,35 @@ class Unsubscribe:
                 "'.+_-' alone, since it stands in a link"
             )
 
-    def stream_of(self, mail: Mail) -> str | None:
+    def stream_of(self, mail: ToSend) -> str | None:
         """The stream that this mail's reader can unsubscribe from; None where the mail goes out without."""
         return self.streams.get(mail.campaign or "", self.stream) if mail.unsubscribe else None
 
-    def url(self, mail: Mail, delivery_id: DeliveryId) -> str | None:
+    def token(self, mail: ToSend, delivery_id: DeliveryId) -> str | None:
+        """What the link of this mail carries, the same each time; None where the mail goes out without.
+
+        Raises:
+            TokenError: the address and the stream are too long for a link.
+        """
+        stream = self.stream_of(mail)
+        if stream is None:
+            return None
+        return self.tokens.issue(Claim(delivery_id, mail.to.email, link=stream), Purpose.UNSUBSCRIBE)
+
+    def url(self, mail: ToSend, delivery_id: DeliveryId) -> str | None:
         """The link of this mail, the same each time; None where the mail goes out without.
 
         Raises:
             TokenError: the address and the stream are too long for a link.
         """
-        token = self._token(mail, delivery_id)
-        return None if token is None else f"{self.base_url}/{token}"
+        token = self.token(mail, delivery_id)
+        return None if token is None else self.link(token)
 
-    def mark(self, mail: Mail, delivery_id: DeliveryId) -> Mail:
+    def link(self, token: str) -> str:
+        """The link that carries a token."""
+        return f"{self.base_url}/{token}"
+
+    def mark(self, mail: AnyMail, delivery_id: DeliveryId) -> AnyMail:
         """The mail with its headers, and with its link wherever the placeholder stands.
 
         Mark what was tracked already: then the link stays as it is, whoever else's it was led over.
@@ -142,39 +159,38 @@ class Unsubscribe:
             MailError: the placeholder stands in a mail that goes out without a link.
             TokenError: the address and the stream are too long for a link.
         """
-        token = self._token(mail, delivery_id)
+        token = self.token(mail, delivery_id)
         if token is None:
-            _require_none(mail)
+            require_no_placeholder(mail)
             return mail
-        url = f"{self.base_url}/{token}"
-        html = None if mail.html is None else _PLACEHOLDER.sub(_as_it_is(escape(url)), mail.html)
-        text = None if mail.text is None else _PLACEHOLDER.sub(_as_it_is(url), mail.text)
-        if any(name.lower() in _OWN for name, _ in mail.headers):
-            return mail if (html, text) == (mail.html, mail.text) else evolve(mail, html=html, text=text)
-        return evolve(mail, html=html, text=text, headers=(*mail.headers, *self._headers(url, token)))
+        url = self.link(token)
+        html = None if mail.html is None else with_link(mail.html, escape(url))
+        text = None if mail.text is None else with_link(mail.text, url)
+        headers = self.headers(mail.headers, token)
+        unchanged = (html, text, headers) == (mail.html, mail.text, mail.headers)
+        return mail if unchanged else evolve(mail, html=html, text=text, headers=headers)
 
-    def _token(self, mail: Mail, delivery_id: DeliveryId) -> str | None:
-        stream = self.stream_of(mail)
-        if stream is None:
-            return None
-        return self.tokens.issue(Claim(delivery_id, mail.to.email, link=stream), Purpose.UNSUBSCRIBE)
-
-    def _headers(self, url: str, token: str) -> Headers:
-        ways = [f"<{url}>"]
+    def headers(self, there: Headers, token: str) -> Headers:
+        """The headers of a mail with its own behind them, unless such are there already."""
+        if any(name.lower() in _OWN for name, _ in there):
+            return there
+        ways = [f"<{self.link(token)}>"]
         if self.mailto is not None:
             ways.append(f"<mailto:{self.mailto.wire.replace('+', '%2B')}?subject={token}>")
-        return ("List-Unsubscribe", ", ".join(ways)), ("List-Unsubscribe-Post", ONE_CLICK)
+        return (*there, ("List-Unsubscribe", ", ".join(ways)), ("List-Unsubscribe-Post", ONE_CLICK))
 
 
 _MAILBOX = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
 
 
-def _as_it_is(url: str) -> Callable[[re.Match[str]], str]:
+def with_link(text: str, link: str) -> str:
+    """The text with this wherever the placeholder stands."""
     # A plain replacement would have its backslashes read as groups.
-    return lambda _found: url
+    return _PLACEHOLDER.sub(lambda _found: link, text)
 
 
-def _require_none(mail: Mail) -> None:
+def require_no_placeholder(mail: Sendable) -> None:
+    """Raise `MailError` where the placeholder stands in a mail that goes out without a link."""
     if _PLACEHOLDER.search(mail.html or "") or _PLACEHOLDER.search(mail.text or ""):
         raise MailError(
             f"{PLACEHOLDER} stands in a mail that goes out without a link to unsubscribe: take it out, or give the "

@@ -1,0 +1,376 @@
+"""A template as a sender writes it: everything that is the same for everybody in its final bytes, cut where it differs.
+
+Who gets links tracked, a pixel or a link to unsubscribe is the sender's to say, so a template is compiled for the parts
+of one `Preparation`. Its texts travel in quoted-printable, since that can be written in pieces; its links keep their
+ids, whatever a person's values make of their URLs.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from hashlib import sha256
+from html import escape
+from typing import Self
+
+from attrs import evolve, field, frozen
+
+from .body_encodings import SOFT_BREAK, Encoding, quoted_printable
+from .claims import Purpose
+from .compiled_mail import CompiledMail, Reader
+from .html import Link
+from .identifiers import DeliveryId
+from .link_rules import Choice, LinkChooser, Skip
+from .mail import Headers, Mail, require_writable
+from .mail_links import Change, MailLinks, SeenLink, TokenSlot
+from .mail_links import Part as Where
+from .merging import FilledMail, Merged, MergeMail, Place, Slot, filled
+from .mime import Part, body, boundary_mark, header, is_dotted, text_part
+from .outgoing import WireForm
+from .pieces import Pieces
+from .plain_text import TextLink
+from .ports import Feedback
+from .stand_ins import StandIns
+from .tracking import Tracker
+from .unsubscribe import Unsubscribe, require_no_placeholder, with_link
+
+_LINE = 75  # RFC 2045 section 6.7 (5) allows 76: there is room for the "=" of a soft line break
+
+
+class Leaving(Enum):
+    """The link to unsubscribe, as it stands in each part."""
+
+    HTML = "html"
+    TEXT = "text"
+
+
+@frozen(kw_only=True)
+class PersonalLink(TokenSlot):
+    """A link with fields in it: only with a person's values is it known where it leads, and so what becomes of it.
+
+    Attributes:
+        seen: where it stands, and in which quotes.
+        written: its value as it stands there.
+        meant: its value as programs take it.
+    """
+
+    seen: Link | TextLink
+    written: Merged
+    meant: Merged
+
+    def chosen(self, chooser: LinkChooser, values: Mapping[str, str]) -> Choice:
+        """What becomes of it for one person."""
+        return chooser.choose(filled(self.meant, values), self.link)
+
+    def led(self, found: MailLinks, choice: Choice, values: Mapping[str, str], tokens: Iterator[str]) -> str:
+        """What stands in its place, with the next of the tokens if it is tracked."""
+        if choice.skipped is not None:
+            return filled(self.written, values)
+        change = found.change(self.seen, self.link, choice)
+        return f"{change.before}{next(tokens)}{change.after}"
+
+
+Thing = Slot | TokenSlot | Leaving
+"""What is filled in for each person."""
+
+
+class _Gap(bytes):
+    """Where something is filled in, among the bytes of a mail."""
+
+    thing: Thing
+
+    @classmethod
+    def of(cls, thing: Thing) -> Self:
+        gap = cls()
+        gap.thing = thing
+        return gap
+
+
+@frozen
+class Layout:
+    """The bytes of a mail's body in pieces, and what is filled in between them.
+
+    Attributes:
+        pieces: the bytes; between them, the number of what is filled in, counted through all of the following.
+        tokens: the tokens that stand there.
+        links: the links with fields in them.
+        fields: the values.
+        leaving: the links to unsubscribe.
+    """
+
+    pieces: Pieces[bytes, int]
+    tokens: tuple[TokenSlot, ...]
+    links: tuple[PersonalLink, ...]
+    fields: tuple[Slot, ...]
+    leaving: tuple[Leaving, ...]
+
+    @classmethod
+    def of(cls, content: Iterable[bytes]) -> Self:
+        """Of bytes with gaps among them."""
+        static: list[bytes] = []
+        gaps: list[Thing] = []
+        run: list[bytes] = []
+        for piece in content:
+            if isinstance(piece, _Gap):
+                static.append(b"".join(run))
+                gaps.append(piece.thing)
+                run = []
+            else:
+                run.append(piece)
+        things = dict.fromkeys(gaps)
+        tokens = tuple(each for each in things if isinstance(each, TokenSlot) and not isinstance(each, PersonalLink))
+        links = tuple(each for each in things if isinstance(each, PersonalLink))
+        fields = tuple(each for each in things if isinstance(each, Slot))
+        leaving = tuple(each for each in things if isinstance(each, Leaving))
+        number_of = {thing: number for number, thing in enumerate((*tokens, *links, *fields, *leaving))}
+        numbers = tuple(number_of[each] for each in gaps)
+        return cls(Pieces((*static, b"".join(run)), numbers), tokens, links, fields, leaving)
+
+    def joined(self, things: Sequence[bytes]) -> bytes:
+        """The bytes, with each thing wherever it stands."""
+        return self.pieces.filled([things[number] for number in self.pieces.slots])
+
+
+@frozen(kw_only=True)
+class CompiledTemplate:
+    """A template for the parts of one sender: `compile_template` makes it.
+
+    Attributes:
+        mail: its mail, with stand-ins for the fields.
+        stand_ins: what these stand for.
+        tracked: its mail looked through for links; None where none are tracked.
+        unsubscribe: gives it the headers and the link to unsubscribe.
+        feedback: marks it for the provider.
+    """
+
+    mail: Mail
+    stand_ins: StandIns[Thing] = field(repr=False)
+    tracked: CompiledMail | None = field(repr=False)
+    unsubscribe: Unsubscribe | None
+    feedback: Feedback | None
+    _mark: str = field(init=False, repr=False)
+    _dotted: bool = field(init=False, repr=False)
+    _layouts: dict[tuple[bool, bool], Layout] = field(init=False, repr=False, eq=False, factory=dict)
+
+    @_mark.default
+    def _mark_of_all(self) -> str:
+        told = "\0".join((self.mail.subject, self.mail.text or "", self.mail.html or ""))
+        return boundary_mark(self.mail, sha256(told.encode()).hexdigest()[:16])
+
+    @_dotted.default
+    def _dotted_for_all(self) -> bool:
+        return is_dotted(self.mail)
+
+    def written(self, mail: FilledMail, delivery_id: DeliveryId, at: datetime) -> WireForm:
+        """The whole mail for one person, as it is archived, signed and sent.
+
+        Raises:
+            MailError: a header contradicts the provider's mark.
+            TokenError: a link is too long for a token.
+            ArchiveError: what a short token stands for could not be kept.
+        """
+        leaving = None if self.unsubscribe is None else self.unsubscribe.token(mail, delivery_id)
+        head = header(mail, self._headers(mail, delivery_id, leaving), delivery_id, at)
+        reader = None if self.tracked is None else self.tracked.reader(delivery_id, mail.to.email)
+        layout = self._layout(reader)
+        things = [
+            *self._tokens_and_links(layout, reader, mail.values),
+            *[_soft(slot.place.written(mail.values[slot.name])) for slot in layout.fields],
+            *[_soft(self._link_to_leave(each, leaving)) for each in layout.leaving],
+        ]
+        return WireForm.written(head + layout.joined(things), dotted=self._dotted)
+
+    def _headers(self, mail: FilledMail, delivery_id: DeliveryId, leaving: str | None) -> Headers:
+        headers = mail.headers
+        if self.unsubscribe is not None and leaving is not None:
+            headers = self.unsubscribe.headers(headers, leaving)
+        if self.feedback is not None:
+            headers = self.feedback.mark(headers, delivery_id)
+        if headers is not mail.headers:
+            require_writable(headers)
+        return headers
+
+    def _link_to_leave(self, where: Leaving, token: str | None) -> str:
+        if self.unsubscribe is None or token is None:
+            raise AssertionError("a layout has this link only where there is one")
+        link = self.unsubscribe.link(token)
+        return escape(link) if where is Leaving.HTML else link
+
+    def _tokens_and_links(self, layout: Layout, reader: Reader | None, values: Mapping[str, str]) -> list[bytes]:
+        if self.tracked is None or reader is None:
+            return []
+        found = self.tracked.found
+        chosen = [(link, link.chosen(found.chooser, values)) for link in layout.links]
+        led = [TokenSlot(Purpose.CLICK, choice.target, link.link) for link, choice in chosen if choice.skipped is None]
+        tokens = self.tracked.tokens.issue_all([reader.asked(slot) for slot in (*layout.tokens, *led)])
+        number = len(layout.tokens)
+        left = iter(tokens[number:])
+        links = [link.led(found, choice, values, left) for link, choice in chosen]
+        return [*_soft_tokens(tokens[:number]), *map(_soft, links)]
+
+    def _layout(self, reader: Reader | None) -> Layout:
+        key = (False, False) if reader is None else (reader.opens, reader.clicks)
+        layout = self._layouts.get(key)
+        if layout is None:
+            layout = self._layouts[key] = self._laid_out(*key)
+        return layout
+
+    def _laid_out(self, opens: bool, clicks: bool) -> Layout:
+        html, text = self.mail.html, self.mail.text
+        if self.tracked is not None:
+            version = self.tracked.version(opens=opens, clicks=clicks)
+            html, text = self._with_words(version.html), self._with_words(version.text)
+        if self.unsubscribe is not None:
+            html = None if html is None else with_link(html, self.stand_ins.word(Leaving.HTML))
+            text = None if text is None else with_link(text, self.stand_ins.word(Leaving.TEXT))
+        return Layout.of(body(evolve(self.mail, html=html, text=text), self._mark, self._in_pieces))
+
+    def _with_words(self, pieces: Pieces[str, TokenSlot] | None) -> str | None:
+        return None if pieces is None else pieces.filled([self.stand_ins.word(slot) for slot in pieces.slots])
+
+    def _in_pieces(self, content_type: str, text: str) -> Part:
+        """A part of a mail in quoted-printable, with gaps, if it has a stand-in."""
+        pieces = self.stand_ins.cut(_ended(text))
+        if not pieces.slots:
+            return text_part(content_type, text)
+        is_text = content_type.startswith("text/plain")
+        content: list[bytes] = []
+        for static, thing in zip(pieces.static[:-1], pieces.slots, strict=True):
+            content += _soft(static), _Gap.of(_in_text(thing) if is_text else thing)
+        encoding = Encoding.QUOTED_PRINTABLE.value
+        return Part(
+            # Whatever the text is, the values may be anything.
+            f"Content-Type: {content_type.replace('us-ascii', 'utf-8')}\r\nContent-Transfer-Encoding: {encoding}\r\n",
+            (*content, quoted_printable(pieces.static[-1])),
+        )
+
+
+def _ended(text: str) -> str:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text if text.endswith("\n") else text + "\n"
+
+
+def _in_text(thing: Thing) -> Thing:
+    return evolve(thing, place=Place.TEXT_URL) if isinstance(thing, Slot) and thing.place is Place.HTML_URL else thing
+
+
+def _soft(text: str) -> bytes:
+    """Text in quoted-printable that more may follow at once."""
+    return quoted_printable(text) + SOFT_BREAK if text else b""
+
+
+def _soft_tokens(tokens: Sequence[str]) -> list[bytes]:
+    """The same of tokens, in which nothing has to be encoded."""
+    return (
+        [
+            SOFT_BREAK.join([token[at : at + _LINE] for at in range(0, len(token), _LINE)]) + SOFT_BREAK
+            for token in "\n".join(tokens).encode().split(b"\n")
+        ]
+        if tokens
+        else []
+    )
+
+
+# --- Compiled ---------------------------------------------------------------------------------------------------------
+
+
+def compile_template(
+    merge: MergeMail,
+    *,
+    tracker: Tracker | None,
+    unsubscribe: Unsubscribe | None,
+    feedback: Feedback | None,
+    text_from_html: bool,
+) -> CompiledTemplate:
+    """A template for these parts of a sender; see `Preparation`.
+
+    Raises:
+        MailError: the placeholder of the link to unsubscribe stands in a mail that goes out without.
+    """
+    text = merge.text if merge.text is not None or not text_from_html else merge.text_of_html
+    static = [piece for part in (merge.html, text, merge.amp) if part is not None for piece in part.static]
+    stand_ins: StandIns[Thing] = StandIns.beside([*static, *(value for _, value in merge.mail.headers)])
+    mail = evolve(
+        merge.mail,
+        headers=[(name, _marked(value, stand_ins)) for name, value in merge.headers],
+        html=None if merge.html is None else _marked(merge.html, stand_ins),
+        text=None if text is None else _marked(text, stand_ins),
+        amp=None if merge.amp is None else _marked(merge.amp, stand_ins),
+    )
+    if unsubscribe is not None and unsubscribe.stream_of(mail) is None:
+        require_no_placeholder(mail)
+        unsubscribe = None
+    return CompiledTemplate(
+        mail=mail,
+        stand_ins=stand_ins,
+        tracked=None if tracker is None else _tracked(mail, tracker, stand_ins),
+        unsubscribe=unsubscribe,
+        feedback=feedback,
+    )
+
+
+def _marked(merged: Merged, stand_ins: StandIns[Thing]) -> str:
+    """The text with stand-ins; a whole URL has the same one in each part, so that it is known for the same."""
+    return merged.filled(
+        [
+            stand_ins.url(Slot(slot.name, Place.HTML_URL)) if slot.place in _WHOLE else stand_ins.word(slot)
+            for slot in merged.slots
+        ]
+    )
+
+
+_WHOLE = (Place.HTML_URL, Place.TEXT_URL)
+
+
+def _tracked(mail: Mail, tracker: Tracker, stand_ins: StandIns[Thing]) -> CompiledMail:
+    """The mail looked through, its links with fields in them left open."""
+    compiled = tracker.compile(mail)
+    found = compiled.found
+    found.in_html[:] = _with_personal(found.in_html, mail.html or "", found.links, stand_ins, Where.HTML)
+    found.in_text[:] = _with_personal(found.in_text, mail.text or "", found.links, stand_ins, Where.TEXT)
+    return compiled
+
+
+def _with_personal(
+    changes: Iterable[Change], source: str, links: Iterable[SeenLink], stand_ins: StandIns[Thing], part: Where
+) -> list[Change]:
+    """The changes of a part, those of links with fields in them made anew."""
+    same = [each for each in changes if not any(stand_ins.found(source[each.start : each.end]))]
+    personal = [
+        Change(seen.start, seen.end, slot=link)
+        for seen in links
+        if seen.part is part and (link := _personal(seen, source, stand_ins)) is not None
+    ]
+    return sorted([*same, *personal], key=lambda change: change.start)
+
+
+def _personal(seen: SeenLink, source: str, stand_ins: StandIns[Thing]) -> PersonalLink | None:
+    """A link with fields in it; None where it has none, or is left alone whatever they say."""
+    in_html = seen.part is Where.HTML
+    written = _of_fields(stand_ins.cut(source[seen.start : seen.end]), Place.HTML_URL if in_html else Place.TEXT_URL)
+    meant = _of_fields(stand_ins.cut(seen.url), Place.TEXT_URL)
+    if written is None or meant is None or seen.skipped in _LEFT_ALONE:
+        return None
+    quote = source[seen.start - 1] if in_html else ""
+    return PersonalLink(
+        purpose=Purpose.CLICK,
+        link=seen.link,
+        seen=Link(seen.start, seen.end, quote, seen.url) if in_html else TextLink(seen.start, seen.end, seen.url),
+        written=written,
+        meant=meant,
+    )
+
+
+_LEFT_ALONE = frozenset({Skip.AMP_PART, Skip.OPTED_OUT, Skip.DOUBTFUL, Skip.UNSUBSCRIBE})
+"""For a reason that no value changes."""
+
+_IN_URLS = frozenset({Place.PATH, Place.QUERY, Place.ADDRESS, Place.HTML_URL})
+
+
+def _of_fields(pieces: Pieces[str, Thing], whole: Place) -> Merged | None:
+    """A link in pieces, if there are fields in it, and all of them where they belong."""
+    slots = [thing for thing in pieces.slots if isinstance(thing, Slot) and thing.place in _IN_URLS]
+    if not slots or len(slots) < len(pieces.slots):
+        return None
+    return Pieces(
+        pieces.static, tuple(evolve(slot, place=whole) if slot.place is Place.HTML_URL else slot for slot in slots)
+    )

@@ -1,0 +1,307 @@
+"""A mail with fields in it, such as ``{{ name }}``, and the same filled in for one person: what `templates` makes.
+
+A value is written for where it stands, and never read as anything but text: there is nothing in it that could end a
+quotation, begin a tag, leave its place in a URL or add a header.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from enum import Enum
+from html import escape
+from typing import Any, Union
+from urllib.parse import quote
+
+from attrs import Attribute, evolve, field, frozen
+
+from .addresses import Address
+from .checks import CONTROL, MailError, shown, writable
+from .finished import Sendable
+from .mail import CampaignType, Headers, Mail, require_writable
+from .pieces import Pieces
+
+Value = str | int | Decimal
+"""What can be put into a mail. Anything else, such as a date or a float, has many ways to be written: choose one."""
+
+ToSend = Union[Sendable, "FilledMail"]
+"""Whatever a `Sender` sends."""
+
+UNSUBSCRIBE_URL = "unsubscribe_url"
+"""The name that stands for the mail's link to unsubscribe, which is no field."""
+
+
+@frozen
+class FoundField:
+    """A field as it stands in a text.
+
+    Attributes:
+        start: where it begins.
+        end: where it ends.
+        name: its name; empty where it says ``{{`` itself.
+    """
+
+    start: int
+    end: int
+    name: str
+
+
+_NAME = "([A-Za-z_][A-Za-z0-9_]*)"
+_ENCODED = rf"%7[Bb]%7[Bb](?:%20)*{_NAME}(?:%20)*%7[Dd]%7[Dd]"  # as editors leave it in a link
+_FIELD = re.compile(rf"\{{\{{ *{_NAME} *\}}\}}|{_ENCODED}")
+_BRACES = re.compile(r"\{\{(?:\{\{)?|%7[Bb]%7[Bb]")
+_AROUND = 40
+
+
+def fields_in(text: str, what: str, start: int = 0, end: int | None = None) -> Iterator[FoundField]:
+    """The fields that stand in a text, in their order, and each ``{{{{``, which stands for ``{{`` itself.
+
+    Args:
+        text: where to look.
+        what: what messages call it.
+        start: from where on.
+        end: up to where; None for all of it.
+
+    Raises:
+        MailError: something else begins with ``{{``.
+    """
+    at, limit = start, len(text) if end is None else end
+    while begun := _BRACES.search(text, at, limit):
+        start, at = begun.span()
+        if begun[0] == "{{{{":
+            yield FoundField(start, at, "")
+        elif found := _FIELD.match(text, start, limit):
+            at = found.end()
+            if (name := found[1] or found[2]).lower() != UNSUBSCRIBE_URL:
+                yield FoundField(start, at, name)
+        elif begun[0] == "{{":
+            raise MailError(
+                f"{what} holds {shown(text[start : start + _AROUND])}, which is no field: write {{{{ name }}}} with "
+                "letters, digits and '_', or {{{{ where two braces shall stand"
+            )
+
+
+def _as_it_is(value: str) -> str:
+    return value
+
+
+def _component(value: str) -> str:
+    """One part of a URL (RFC 3986 section 2.1). A full stop at its end might be taken for the end of a sentence."""
+    encoded = quote(value, safe="")
+    return _LAST_SIGN.sub(lambda sign: f"%{ord(sign[0]):02X}", encoded) if encoded[-1:] in _LAST_SIGNS else encoded
+
+
+_LAST_SIGNS = (".", "_", "~")
+_LAST_SIGN = re.compile(r"[._~]\Z")
+
+
+def _in_address(value: str) -> str:
+    """A part of what ``mailto:`` and ``tel:`` name, in which two more signs mean themselves (RFC 6068, RFC 3966)."""
+    return quote(value, safe="@+")
+
+
+def _words(value: str) -> str:
+    """As text that was made of HTML has it: white space is one blank, however much there is."""
+    return _SPACE.sub(" ", value)
+
+
+_SPACE = re.compile(r"[ \t\n\f\r]+")
+
+
+class Place(Enum):
+    """Where a field stands, and so how its value is written."""
+
+    HEADER = "in a header"
+    TEXT = "in plain text"
+    WORDS = "in plain text that is made of the HTML"
+    HTML = "in the HTML, between tags or in a quoted value"
+    PATH = "in a URL, before its query"
+    QUERY = "in a URL's query or fragment"
+    ADDRESS = "in a link that writes a mail, or calls"
+    HTML_URL = "in the HTML, as a whole URL"
+    TEXT_URL = "in plain text, as a whole URL"
+
+    def written(self, value: str) -> str:
+        """The value as it stands there."""
+        return _WRITTEN[self](value)
+
+
+_WRITTEN: dict[Place, Callable[[str], str]] = {
+    Place.HEADER: _as_it_is,
+    Place.TEXT: _as_it_is,
+    Place.WORDS: _words,
+    Place.HTML: escape,
+    Place.PATH: _component,
+    Place.QUERY: _component,
+    Place.ADDRESS: _in_address,
+    Place.HTML_URL: escape,
+    Place.TEXT_URL: _as_it_is,
+}
+
+
+@frozen
+class Slot:
+    """A field in its place.
+
+    Attributes:
+        name: the field.
+        place: where it stands.
+    """
+
+    name: str
+    place: Place
+
+
+Merged = Pieces[str, Slot]
+"""A text in pieces, with its fields between them."""
+
+
+def filled(merged: Merged, values: Mapping[str, str]) -> str:
+    """The text with a value in each place."""
+    return merged.filled([slot.place.written(values[slot.name]) for slot in merged.slots])
+
+
+@frozen(kw_only=True, eq=False)
+class MergeMail:
+    """A mail in which all fields have been found.
+
+    Attributes:
+        mail: as it was written, fields and all. Its addressee plays no part.
+        subject: its subject.
+        sender_name: the name of its sender.
+        reply_to_name: the name of whom answers go to.
+        headers: its further headers, names and values.
+        text: its text; None where it has none.
+        html: its HTML; None likewise.
+        amp: its AMP; None likewise.
+        text_of_html: the text that its HTML gives; None where it has a text of its own, or the HTML gives none.
+        smtputf8: whether an address in it needs a server with SMTPUTF8 (RFC 6531), whoever it is to.
+    """
+
+    mail: Mail
+    subject: Merged
+    sender_name: Merged
+    reply_to_name: Merged
+    headers: tuple[tuple[str, Merged], ...]
+    text: Merged | None
+    html: Merged | None
+    amp: Merged | None
+    text_of_html: Merged | None
+    smtputf8: bool
+
+    @property
+    def slots(self) -> Iterator[Slot]:
+        """Every field in its place, in the order of the mail."""
+        in_headers = (self.subject, self.sender_name, self.reply_to_name, *(value for _, value in self.headers))
+        for merged in (*in_headers, self.text, self.html, self.amp, self.text_of_html):
+            if merged is not None:
+                yield from merged.slots
+
+
+def _writable_where_filled(mail: "FilledMail", _attribute: "Attribute[Any]", headers: Headers) -> None:
+    if headers is not mail.merge.mail.headers:
+        require_writable(headers)
+
+
+@frozen(kw_only=True)
+class FilledMail:
+    """A template filled in for one person: what `Template.fill` gives, and a sender takes like any mail.
+
+    Attributes:
+        merge: the mail with its fields.
+        values: what they say, by their names.
+        to: whom it goes to.
+        sender: who it is from, as the reader sees it.
+        reply_to: where answers go, if not to ``sender``.
+        subject: its subject line.
+        headers: further headers.
+    """
+
+    merge: MergeMail = field(repr=False)
+    values: Mapping[str, str] = field(hash=False)
+    to: Address
+    sender: Address
+    reply_to: Address | None
+    subject: str
+    headers: Headers = field(validator=_writable_where_filled)
+
+    @property
+    def shown_to(self) -> tuple[Address, ...]:
+        """What the To header shows, if not ``to`` alone."""
+        return self.merge.mail.shown_to
+
+    @property
+    def shown_cc(self) -> tuple[Address, ...]:
+        """What the Cc header shows."""
+        return self.merge.mail.shown_cc
+
+    @property
+    def bounces_to(self) -> Address | None:
+        """Where the mail server reports failures, if not to ``sender``."""
+        return self.merge.mail.bounces_to
+
+    @property
+    def campaign(self) -> CampaignType | str | None:
+        """The campaign type that chooses the server."""
+        return self.merge.mail.campaign
+
+    @property
+    def unsubscribe(self) -> bool:
+        """Whether an `Unsubscribe` gives it a way to unsubscribe."""
+        return self.merge.mail.unsubscribe
+
+    @property
+    def smtputf8(self) -> bool:
+        """Whether an address in it needs a server with SMTPUTF8 (RFC 6531)."""
+        return self.merge.smtputf8 or not self.to.local.isascii()
+
+    def as_mail(self) -> Mail:
+        """The same as a `Mail`, to look at: with the values in its texts, which a sender would read like any text."""
+        merge, values = self.merge, self.values
+        return evolve(
+            merge.mail,
+            to=self.to,
+            sender=self.sender,
+            reply_to=self.reply_to,
+            subject=self.subject,
+            headers=self.headers,
+            text=None if merge.text is None else filled(merge.text, values),
+            html=None if merge.html is None else filled(merge.html, values),
+            amp=None if merge.amp is None else filled(merge.amp, values),
+        )
+
+
+def text_of_value(name: str, value: object) -> str:
+    """A field's value as text.
+
+    Raises:
+        MailError: it is of another kind than `Value`, or cannot be written; the message names the field.
+    """
+    if isinstance(value, Decimal) and value.is_finite():
+        return f"{value:f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:d}"
+    if not isinstance(value, str):
+        raise MailError(f"the field {name} is {shown(value)}: {_INSTEAD.get(type(value).__name__, _AS_TEXT)}")
+    writable(value, f"the field {name}", one_line=False)
+    return str(value)
+
+
+_AS_TEXT = "give it as text, as the reader shall see it"
+_INSTEAD = {
+    "NoneType": "give it a value, even if that is an empty text",
+    "float": "round it as the reader shall see it, as in f'{price:.2f}', or give a Decimal",
+    "bytes": "decode it first",
+}
+
+
+def one_line_value(name: str, value: str) -> None:
+    """Refuse a value that cannot stand in a header.
+
+    Raises:
+        MailError: it holds a line break or a control character.
+    """
+    if found := CONTROL.search(value):
+        raise MailError(
+            f"the field {name} stands in a header, and holds a line break or control character ({found[0]!r} at "
+            f"{found.start()}): take it out"
+        )
