@@ -37,7 +37,7 @@ class SmtpLine(smtplib.SMTP):
         self._dial = dial
         self._published = published
         self._tls: TlsLayer | None = None
-        self._early = b""
+        self._fresh = False
 
     def open(self) -> None:
         """Reach the server.
@@ -79,9 +79,7 @@ class SmtpLine(smtplib.SMTP):
             raise
         except ConnectError as error:
             raise layer.failed(error) from error
-        self._tls = layer
-        # What came in one packet with the end of the handshake.
-        self._early = layer.opened(b"")
+        self._tls, self._fresh = layer, True
         return layer.channel
 
     def write(self, words: bytes) -> None:
@@ -99,7 +97,7 @@ class SmtpLine(smtplib.SMTP):
         Raises:
             ConnectError: nothing came in time, or the line broke.
         """
-        words, self._early = self._early, b""
+        words = self._early()
         while not words:
             came = self._receive(until)
             words = came if self._tls is None else self._tls.opened(came)
@@ -111,14 +109,20 @@ class SmtpLine(smtplib.SMTP):
         Raises:
             ConnectError: the line is closed or broken.
         """
-        if self._early:
-            words, self._early = self._early, b""
+        if words := self._early():
             return words
         try:
             came = self._received(0)
         except BlockingIOError:
             return b""
         return came if self._tls is None else self._tls.opened(came)
+
+    def _early(self) -> bytes:
+        """What came in one packet with the end of the handshake."""
+        if self._tls is None or not self._fresh:
+            return b""
+        self._fresh = False
+        return self._tls.opened(b"")
 
     def _send(self, raw: bytes, until: float) -> None:
         left = until - monotonic()
