@@ -420,8 +420,8 @@ class _Conversation:
 
     def _step(self) -> None:
         """Write what is to be written, and hear what comes."""
-        self._guarded(self._write)
-        self._guarded(self._read)
+        self._guarded(self._write, opening=True)
+        self._guarded(self._read, opening=True)
 
     def _write(self) -> None:
         dialogue = self.dialogue
@@ -448,12 +448,11 @@ class _Conversation:
         if dialogue.wants_tls:
             dialogue.encrypted(self.line.encrypt())
 
-    def _guarded(self, talk: Callable[[], None]) -> None:
+    def _guarded(self, talk: Callable[[], None], *, opening: bool = False) -> None:
         """Talk; a line that breaks ends the mails on it as what they are, or the opening with an error."""
         try:
             talk()
         except ConnectError as error:
-            opening = not self.dialogue.ready
             told = self.dialogue.broken(error)
             self.line.close()
             if opening:

@@ -475,8 +475,8 @@ class _Conversation:
 
     async def _step(self) -> None:
         """Write what is to be written, and hear what comes."""
-        await self._guarded(self._write)
-        await self._guarded(self._read)
+        await self._guarded(self._write, opening=True)
+        await self._guarded(self._read, opening=True)
 
     async def _write(self) -> None:
         dialogue, now = self.dialogue, asyncio.get_running_loop().time
@@ -501,12 +501,11 @@ class _Conversation:
         if dialogue.wants_tls:
             dialogue.encrypted(await self._encrypt())
 
-    async def _guarded(self, talk: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _guarded(self, talk: Callable[[], Coroutine[Any, Any, None]], *, opening: bool = False) -> None:
         """Talk; a line that breaks ends the mails on it as what they are, or the opening with an error."""
         try:
             await talk()
         except ConnectError as error:
-            opening = not self.dialogue.ready
             told = self.dialogue.broken(error)
             self.transport.abort()
             if opening:
