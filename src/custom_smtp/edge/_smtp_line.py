@@ -6,7 +6,7 @@ It knows no word of SMTP: what is said is the dialogue's.
 import smtplib
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
 
@@ -14,12 +14,10 @@ from ..dane import Tlsa
 from ..errors import ConnectError, NoAnswerError, TlsError
 from ..outgoing import Channel
 from ..servers import Server
+from .reaching import Dial, address_literal, dialled, words_of
 from .smtp_tls import TlsLayer
 
 _CHUNK = 65536
-
-Dial = Callable[[Server], socket.socket]
-"""Opens a connection to a server; what it cannot, it tells by an OSError."""
 
 
 class SmtpLine(smtplib.SMTP):
@@ -45,20 +43,12 @@ class SmtpLine(smtplib.SMTP):
         Raises:
             ConnectError: it cannot be reached.
         """
-        try:
-            self.sock = self._dial(self._server)
-        except OSError as error:
-            raise ConnectError(f"{self._server} cannot be reached: {_words(error)}") from error
-        # Without it, a small write waits until the one before is acknowledged (Nagle's rule), and that takes its time.
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock = dialled(self._dial, self._server)
 
     @property
     def name(self) -> str:
-        """What we call ourselves: the address we call from, where we have no name (RFC 5321 section 4.1.3)."""
-        if self._server.helo_name:
-            return self._server.helo_name
-        address: str = self.sock.getsockname()[0].partition("%")[0]
-        return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+        """What we call ourselves: the address we call from, where we have no name."""
+        return self._server.helo_name or address_literal(self.sock.getsockname())
 
     def encrypt(self) -> Channel:
         """Make the line secret.
@@ -113,7 +103,7 @@ class SmtpLine(smtplib.SMTP):
             return words
         try:
             came = self._received(0)
-        except BlockingIOError:
+        except (BlockingIOError, ssl.SSLWantReadError):
             return b""
         return came if self._tls is None else self._tls.opened(came)
 
@@ -132,7 +122,7 @@ class SmtpLine(smtplib.SMTP):
         try:
             self.sock.sendall(raw)
         except OSError as error:
-            raise ConnectError(f"the line to {self._server} broke: {_words(error)}") from error
+            raise ConnectError(f"the line to {self._server} broke: {words_of(error)}") from error
 
     def _receive(self, until: float) -> bytes:
         left = until - monotonic()
@@ -147,14 +137,11 @@ class SmtpLine(smtplib.SMTP):
         self.sock.settimeout(patience)
         try:
             received: bytes = self.sock.recv(_CHUNK)
-        except (TimeoutError, BlockingIOError):
+        except (TimeoutError, BlockingIOError, ssl.SSLWantReadError):
+            # The last is a dialled line's that is TLS itself, to a proxy.
             raise
         except OSError as error:
-            raise ConnectError(f"the line to {self._server} broke: {_words(error)}") from error
+            raise ConnectError(f"the line to {self._server} broke: {words_of(error)}") from error
         if not received:
             raise ConnectError(f"{self._server} closed the line")
         return received
-
-
-def _words(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error) or type(error).__name__

@@ -29,8 +29,8 @@ from ..server_report import ServerReport, report_on
 from ..servers import Server, Tls
 from ..smtp_dialogue import Dialogue, Ended
 from ..system import new_nonce
-from ._reaching import reach
-from ._smtp_line import Dial, SmtpLine
+from ._smtp_line import SmtpLine
+from .reaching import Dial, reach
 from .smtp_tls import check_resolver, published_for, verifying_context, warn_of_clear_text
 
 
@@ -47,7 +47,7 @@ class SmtpTransport:
         resolver: who is asked what the server's certificate has to be, where ``server.dane`` is set: a
             `custom_smtp.edge.dnspython.DnsValidatingResolver`, say. Asked anew for each line, before it is opened.
         transcript: is told each line of every dialogue, without credentials and content: for looking at what goes on.
-        dial: opens the connection: hand in your own to go through a proxy.
+        dial: opens the connection: hand in your own to go through a proxy. What it raises is told as a `ConnectError`.
 
     Raises:
         ConfigurationError: the authority's file cannot be read, or the context would take any certificate;
