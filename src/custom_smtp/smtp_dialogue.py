@@ -37,7 +37,7 @@ from .outgoing import Channel, Outcome, Outgoing, Receipt, Refusal
 from .replies import Reply
 from .sasl import Exchange, begin, challenge_of, spelled
 from .servers import Credentials, OAuthCredentials, Pace, Server, Tls
-from .smtp_commands import mail_command, rcpt_command, stuffed, unfit
+from .smtp_commands import domains_of, mail_command, rcpt_command, stuffed, unfit
 from .smtp_offers import Offers
 from .smtp_replies import ReplyReader
 
@@ -185,6 +185,8 @@ class Dialogue:
     _window: int = 0
     _most: int = 1
     _mails: int | None = None
+    _most_domains: int | None = None
+    _domains: frozenset[str] = frozenset()
     _exchange: Exchange | None = None
     _cancelled: AuthError | None = None
 
@@ -394,6 +396,7 @@ class Dialogue:
         self._most = self._window or (2 if self._pipelining and pace.piggyback else 1)
         named = (self.server.pace.mails_per_connection, self.offers.limit("MAILMAX"))
         self._mails = min((limit for limit in named if limit is not None), default=None)
+        self._most_domains = self.offers.limit("RCPTDOMAINMAX")
 
     def _is_to_be_upgraded(self) -> bool:
         if "STARTTLS" in self.offers:
@@ -463,7 +466,17 @@ class Dialogue:
         queue = self._again or self._waiting
         if not queue or len(self._unanswered) >= self._ahead(queue[0]):
             return None
+        if self._goes_too_far(queue[0]):
+            self._closing = True
+            return None
         return queue.popleft()
+
+    def _goes_too_far(self, transaction: Transaction) -> bool:
+        """Whether another line has room for its domains and this one has not any more (RFC 9422 section 4.3)."""
+        if self._most_domains is None or not self._domains:
+            return False
+        domains = domains_of(transaction.outgoing)
+        return len(domains) <= self._most_domains < len(self._domains | domains)
 
     def _ahead(self, transaction: Transaction) -> int:
         """How many mails may be unanswered when this one is begun, itself included."""
@@ -477,6 +490,8 @@ class Dialogue:
             self._end(transaction, refusal)
             return
         self.begun += 1
+        if self._most_domains is not None:
+            self._domains |= domains_of(transaction.outgoing)
         transaction.since = self._now
         if self.begun == self._mails:
             self._closing = True

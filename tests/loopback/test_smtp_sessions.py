@@ -10,10 +10,12 @@ from contextlib import closing
 from itertools import islice
 
 import pytest
+from attrs import evolve
 
-from custom_smtp import Credentials, Outgoing, Receipt, Server, SmtpTransport, Tls
+from custom_smtp import Address, Credentials, Outgoing, Receipt, Server, SmtpTransport, Tls
+from custom_smtp.edge.smtp_asyncio import AsyncSmtpTransport
 from custom_smtp.errors import AuthError, ConfigurationError, RefusedError, Retry
-from custom_smtp.outgoing import Outcome
+from custom_smtp.outgoing import Envelope, Outcome
 from custom_smtp.servers import Limits, OAuthCredentials, Pace
 from custom_smtp.testing.server import Answer, Conversation, Failed, Script, ScriptedServer, polite
 
@@ -84,6 +86,59 @@ def test_a_line_takes_no_more_mails_than_the_server_names(way: str) -> None:
         outcomes = list(session.deliver_all(mails(10)))
     assert lines(server) == [4, 4, 2]
     assert {told(outcome.result) for outcome in outcomes} == {"accepted"}
+
+
+def to_domains(*names: str) -> tuple[Outgoing, ...]:
+    """A mail to each, or to several at once: ``"a b"``."""
+    return tuple(
+        evolve(mail(number), envelope=Envelope(None, tuple(Address(f"r@{name}.example") for name in domains.split())))
+        for number, domains in enumerate(names)
+    )
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("most", "domains", "expected"),
+    [
+        (1, "aabba", [2, 2, 1]),
+        (2, "aabbaca", [5, 2]),
+        (9, "abcabc", [6]),
+    ],
+)
+def test_a_line_takes_mail_for_no_more_domains_than_the_server_names(
+    way: str, most: int, domains: str, expected: list[int]
+) -> None:
+    several, offers = to_domains(*domains), (*WAYS[way], f"LIMITS RCPTDOMAINMAX={most}")
+    with ScriptedServer(speaking(offers)()) as server, transport(server).session() as session:
+        outcomes = list(session.deliver_all(several))
+    assert lines(server) == expected
+    is_safe(several, outcomes, server.taken, server.contents)
+    assert {told(outcome.result) for outcome in outcomes} == {"accepted"}
+
+
+def test_on_a_loop_it_is_the_same() -> None:
+    several = to_domains(*"aabba")
+
+    async def send(where: Server) -> list[Outcome]:
+        async with AsyncSmtpTransport(where, context=TRUSTED).session() as session:
+            return [outcome async for outcome in session.deliver_all(several)]
+
+    with ScriptedServer(speaking((*BY_BDAT, "LIMITS RCPTDOMAINMAX=1"))()) as server:
+        outcomes = asyncio.run(send(transport(server).server))
+    assert lines(server) == [2, 2, 1]
+    assert {told(outcome.result) for outcome in outcomes} == {"accepted"}
+
+
+def test_a_mail_to_more_domains_than_the_server_names_is_refused_without_a_word() -> None:
+    several = to_domains("a", "a b", "a")
+    with (
+        ScriptedServer(speaking((*BY_DOT, "LIMITS RCPTDOMAINMAX=1"))()) as server,
+        transport(server).session() as session,
+    ):
+        outcomes = list(session.deliver_all(several))
+    assert [told(outcome.result) for outcome in outcomes] == ["accepted", "refused ehlo 550", "accepted"]
+    assert lines(server) == [2]
+    assert b"r@b.example" not in server.heard_in_secret
 
 
 def test_a_mail_with_more_recipients_than_the_server_names_is_refused_without_a_word() -> None:
