@@ -17,6 +17,7 @@ Three rules keep mails apart, however many are on their way at once:
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from attrs import define, field, frozen
@@ -145,7 +146,7 @@ class Dialogue:
         nonce: what no conversation had before, for mechanisms that need it.
         now: when it begins, in the driver's seconds.
         transcript: is told each line, ours with ``>`` in front and the server's with ``<``; never credentials, never a
-            mail's content.
+            mail's content. What it raises is passed over: whoever looks on changes nothing.
         offers: what the server offers, once it has said so.
         channel: how secret the line is; None in clear.
         wants_tls: the driver shall make the line secret now, and call `encrypted`.
@@ -193,6 +194,8 @@ class Dialogue:
     def __attrs_post_init__(self) -> None:
         self._since = self._now
         self._expected.append((self._greeted, None, None))
+        if self.transcript is not None:
+            self.transcript = _looking_on(self.transcript)
 
     # What a driver asks and tells
 
@@ -718,3 +721,12 @@ class Dialogue:
         if reply.code >= 400:
             return reply
         raise ConnectError(f"{self.server} answered out of place: {reply!s}")
+
+
+def _looking_on(transcript: Callable[[str], None]) -> Callable[[str], None]:
+    def tell(line: str) -> None:
+        # A terminal that cannot spell a server's answer must not make an accepted mail look like one that failed.
+        with suppress(Exception):
+            transcript(line)
+
+    return tell

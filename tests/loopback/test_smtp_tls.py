@@ -240,6 +240,13 @@ def test_a_context_that_leaves_the_least_version_to_openssl_is_refused() -> None
         SmtpTransport(Server(HOST), context=context)
 
 
+def test_a_servers_context_is_refused() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.verify_mode, context.check_hostname = ssl.CERT_REQUIRED, True
+    with pytest.raises(ConfigurationError, match="is a server's"):
+        SmtpTransport(Server(HOST), context=context)
+
+
 @pytest.mark.parametrize("level", [0, 1])
 def test_a_context_that_takes_weak_keys_is_refused(level: int) -> None:
     context = client_context(AUTHORITY)
@@ -516,6 +523,18 @@ def test_no_answer_is_never_taken_for_nothing_published(dane: Dane) -> None:
         published_for(Server(HOST, dane=dane), NEVER_TOLD)
     assert caught.value.retry is Retry.LATER
     assert isinstance(caught.value.__cause__, ResolveError)
+
+
+def test_a_resolver_that_breaks_is_one_that_gives_no_answer() -> None:
+    resolver = proven(OURS)
+
+    def break_down() -> None:
+        raise RuntimeError("out of file handles")
+
+    resolver.before = break_down
+    with pytest.raises(TlsError, match="out of file handles") as caught:
+        published_for(Server(HOST, dane=Dane.REQUIRED), resolver)
+    assert caught.value.retry is Retry.LATER
 
 
 def test_nobody_is_asked_where_it_is_not_set() -> None:
