@@ -204,7 +204,7 @@ class XOAuth2:
 
     @_token.default
     def _fresh(self) -> str:
-        return _asked(self.credentials)
+        return fresh_token(self.credentials)
 
     @property
     def initial(self) -> bytes:
@@ -239,7 +239,7 @@ class OAuthBearer:
 
     @_token.default
     def _fresh(self) -> str:
-        return _asked(self.credentials)
+        return fresh_token(self.credentials)
 
     @property
     def initial(self) -> bytes:
@@ -335,7 +335,12 @@ def _spellings(*secrets: bytes) -> tuple[bytes, ...]:
     return tuple(sorted(spelled, key=len, reverse=True))
 
 
-def _asked(credentials: OAuthCredentials) -> str:
+def fresh_token(credentials: OAuthCredentials) -> str:
+    """The token, asked for now.
+
+    Raises:
+        AuthError: there is none, which may be otherwise later; or it cannot be one.
+    """
     try:
         token = credentials.token()
     except Exception as error:

@@ -92,7 +92,8 @@ class OAuthCredentials:
 
     Attributes:
         username: as the server knows it; the mail address, as a rule.
-        token: asked for the token anew for every connection, so that it is never an old one. It never prints.
+        token: asked for the token anew for every connection, so that it is never an old one; on an event loop, in a
+            thread. It never prints.
         mechanism: how to log in: ``OAUTHBEARER`` (RFC 7628) or ``XOAUTH2``; empty takes the first of them that the
             server offers.
 

@@ -472,6 +472,36 @@ def test_the_error_challenge_is_answered_and_the_no_that_follows_is_told(mechani
     assert heard.partition(b"AUTH ")[2].partition(b"\r\n")[2].startswith(answer)
 
 
+def test_on_a_loop_a_token_that_takes_its_time_holds_nothing_up() -> None:
+    begun, fetched = threading.Event(), threading.Event()
+
+    def fetch() -> str:
+        begun.set()
+        assert fetched.wait(5), "the loop stands still meanwhile"
+        return "ya29.a-bearer-token"
+
+    async def send(where: Server) -> None:
+        sending = asyncio.create_task(AsyncSmtpTransport(where, context=TRUSTED).deliver(mail(1)))
+        assert await asyncio.to_thread(begun.wait, 5)
+        fetched.set()
+        assert (await sending).reply.code == 250
+
+    script = polite(certificate=GOOD, offers=("AUTH OAUTHBEARER",), logins=KNOWN)
+    with ScriptedServer(script) as server:
+        asyncio.run(send(transport(server, credentials=OAuthCredentials("ada@example.net", fetch)).server))
+
+
+def test_on_a_loop_a_token_that_is_not_to_be_had_is_told() -> None:
+    def fetch() -> str:
+        raise OSError("the token endpoint is away")
+
+    with ScriptedServer(polite(certificate=GOOD)) as server:
+        where = transport(server, credentials=OAuthCredentials("ada@example.net", fetch)).server
+        with pytest.raises(AuthError) as caught:
+            asyncio.run(AsyncSmtpTransport(where, context=TRUSTED).deliver(mail(1)))
+    assert caught.value.retry is Retry.LATER
+
+
 @pytest.mark.parametrize("connections", [1, 3])
 def test_the_token_is_asked_for_anew_by_every_line(connections: int) -> None:
     tokens = iter(range(100))

@@ -9,7 +9,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from ..dane import Tlsa
 from ..errors import (
@@ -22,8 +22,9 @@ from ..errors import (
 )
 from ..outgoing import Channel, Outcome, Outgoing, Receipt
 from ..ports import ValidatingResolver
+from ..sasl import fresh_token
 from ..server_report import ServerReport, report_on
-from ..servers import Server, Tls
+from ..servers import OAuthCredentials, Server, Tls
 from ..smtp_dialogue import Dialogue, Ended
 from ..system import new_nonce
 from .reaching import HEAD_START, Dial, address_literal, dialled, words_of
@@ -98,8 +99,9 @@ class AsyncSmtpTransport:
         published: Sequence[Tlsa] = ()
         if self.resolver is not None:
             published = await asyncio.to_thread(published_for, self.server, self.resolver)
-        reached = await _reached(self.server, self.dial)
-        return await _Conversation.begin(self.server, reached, self._verifying, self.transcript, published)
+        server = await _with_token(self.server)
+        reached = await _reached(server, self.dial)
+        return await _Conversation.begin(server, reached, self._verifying, self.transcript, published)
 
 
 @define(eq=False)
@@ -385,6 +387,14 @@ class _Wire(asyncio.Protocol):
     def _tell(self) -> None:
         if self._news is not None and not self._news.done():
             self._news.set_result(None)
+
+
+async def _with_token(server: Server) -> Server:
+    """The server, with its token at hand: whoever gives it may have to fetch it, which would hold up the loop."""
+    if not isinstance(server.credentials, OAuthCredentials):
+        return server
+    token = await asyncio.to_thread(fresh_token, server.credentials)
+    return evolve(server, credentials=evolve(server.credentials, token=lambda: token))
 
 
 _Reached = tuple[asyncio.Transport, _Wire]
