@@ -6,7 +6,7 @@ import sys
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import islice
 
 import pytest
@@ -14,7 +14,7 @@ from attrs import evolve
 
 from custom_smtp import Address, Credentials, Outgoing, Receipt, Server, SmtpTransport, Tls
 from custom_smtp.edge.smtp_asyncio import AsyncSmtpTransport
-from custom_smtp.errors import AuthError, ConfigurationError, RefusedError, Retry
+from custom_smtp.errors import AuthError, ConfigurationError, ConnectError, RefusedError, Retry
 from custom_smtp.outgoing import Envelope, Outcome
 from custom_smtp.servers import Limits, OAuthCredentials, Pace
 from custom_smtp.testing.server import Answer, Conversation, Failed, Script, ScriptedServer, polite
@@ -470,6 +470,27 @@ def test_the_error_challenge_is_answered_and_the_no_that_follows_is_told(mechani
     answer = {"OAUTHBEARER": b"AQ==\r\n", "XOAUTH2": b"\r\n"}[mechanism]
     heard = logged_in(LOGINS[mechanism], WRONG).heard_in_secret
     assert heard.partition(b"AUTH ")[2].partition(b"\r\n")[2].startswith(answer)
+
+
+def test_a_server_that_talks_on_while_we_write_fills_no_memory_on_a_loop() -> None:
+    """It reads nothing, so that the content stands still; what it says waits with it, not with us."""
+    said: list[int] = []
+
+    def talk(client: Conversation) -> None:
+        client.say("354 go ahead")
+        threading.Event().wait(0.3)  # until the content is on its way
+        with suppress(OSError):
+            while True:
+                client._socket.sendall(b"250-and then\r\n" * 1000)
+                said.append(14_000)
+
+    large = mail(1, size=20_000_000)
+    with ScriptedServer(polite({"DATA": talk}, certificate=GOOD, offers=BY_DOT)) as server:
+        where = evolve(transport(server).server, limits=Limits.all_of(2))
+        with pytest.raises(ConnectError):
+            asyncio.run(AsyncSmtpTransport(where, context=TRUSTED).deliver(large))
+        server.conversations[0].cut()
+    assert sum(said) < 20_000_000, "more than the system itself may hold"
 
 
 def test_on_a_loop_a_token_that_takes_its_time_holds_nothing_up() -> None:

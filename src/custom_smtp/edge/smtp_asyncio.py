@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from attrs import define, evolve, field, frozen
 
@@ -322,8 +322,14 @@ class _Crew:
             self._changed.set()
 
 
+_MOST_UNHEARD = 65536
+"""Octets that may have come and wait to be heard: a server that talks while we write fills no memory."""
+
+
 class _Wire(asyncio.Protocol):
     """What asyncio tells about a connection, made awaitable."""
+
+    _transport: asyncio.Transport
 
     def __init__(self) -> None:
         self.came = bytearray()
@@ -331,10 +337,23 @@ class _Wire(asyncio.Protocol):
         self._news: asyncio.Future[None] | None = None
         self._writable = True
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The line stands."""
+        self._transport = cast("asyncio.Transport", transport)
+
     def data_received(self, data: bytes) -> None:
         """Something came."""
         self.came += data
+        if len(self.came) > _MOST_UNHEARD:
+            self._transport.pause_reading()
         self._tell()
+
+    def take(self) -> bytes:
+        """All that has come."""
+        came = bytes(self.came)
+        self.came.clear()
+        self._transport.resume_reading()
+        return came
 
     def eof_received(self) -> None:
         """The other side has said all it will say."""
@@ -566,8 +585,7 @@ class _Conversation:
 
     def _heard(self) -> bytes:
         """What has come and can be read. Raises ConnectError where nothing has, and nothing more will."""
-        came = bytes(self.wire.came)
-        self.wire.came.clear()
+        came = self.wire.take()
         words = came if self._tls is None else self._tls.opened(came)
         if not words and self.wire.lost is not None:
             raise self.wire.lost
@@ -591,7 +609,7 @@ class _Conversation:
                 return layer.channel
             try:
                 await self.wire.news(until)
-                came, self.wire.came = bytes(self.wire.came), bytearray()
+                came = self.wire.take()
                 if not came and self.wire.lost is not None:
                     raise self.wire.lost
             except ConnectError as error:
