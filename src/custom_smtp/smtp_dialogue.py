@@ -17,6 +17,7 @@ Three rules keep mails apart, however many are on their way at once:
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from attrs import define, field, frozen
@@ -37,7 +38,7 @@ from .outgoing import Channel, Outcome, Outgoing, Receipt, Refusal
 from .replies import Reply
 from .sasl import Exchange, begin, challenge_of, spelled
 from .servers import Credentials, OAuthCredentials, Pace, Server, Tls
-from .smtp_commands import mail_command, rcpt_command, stuffed, unfit
+from .smtp_commands import domains_of, mail_command, rcpt_command, stuffed, unfit
 from .smtp_offers import Offers
 from .smtp_replies import ReplyReader
 
@@ -144,7 +145,7 @@ class Dialogue:
         nonce: what no conversation had before, for mechanisms that need it.
         now: when it begins, in the driver's seconds.
         transcript: is told each line, ours with ``>`` in front and the server's with ``<``; never credentials, never a
-            mail's content.
+            mail's content. What it raises is passed over: whoever looks on changes nothing.
         offers: what the server offers, once it has said so.
         channel: how secret the line is; None in clear.
         wants_tls: the driver shall make the line secret now, and call `encrypted`.
@@ -185,6 +186,8 @@ class Dialogue:
     _window: int = 0
     _most: int = 1
     _mails: int | None = None
+    _most_domains: int | None = None
+    _domains: frozenset[str] = frozenset()
     _exchange: Exchange | None = None
     _cancelled: AuthError | None = None
 
@@ -192,6 +195,8 @@ class Dialogue:
         self._since = self._now
         self._named = str(self.server)
         self._expected.append((self._greeted, None, None))
+        if self.transcript is not None:
+            self.transcript = _looking_on(self.transcript)
 
     # What a driver asks and tells
 
@@ -394,6 +399,7 @@ class Dialogue:
         self._most = self._window or (2 if self._pipelining and pace.piggyback else 1)
         named = (self.server.pace.mails_per_connection, self.offers.limit("MAILMAX"))
         self._mails = min((limit for limit in named if limit is not None), default=None)
+        self._most_domains = self.offers.recipient_domains
 
     def _is_to_be_upgraded(self) -> bool:
         if "STARTTLS" in self.offers:
@@ -461,7 +467,19 @@ class Dialogue:
         queue = self._again or self._waiting
         if not queue or not self.ready or self._closing or self._envelope is not None:
             return None
-        return None if len(self._unanswered) >= self._ahead(queue[0]) else queue.popleft()
+        if len(self._unanswered) >= self._ahead(queue[0]):
+            return None
+        if self._goes_too_far(queue[0]):
+            self._closing = True
+            return None
+        return queue.popleft()
+
+    def _goes_too_far(self, transaction: Transaction) -> bool:
+        """Whether another line has room for its domains and this one has not any more (RFC 9422 section 4.3)."""
+        if self._most_domains is None or not self._domains:
+            return False
+        domains = domains_of(transaction.outgoing)
+        return len(domains) <= self._most_domains < len(self._domains | domains)
 
     def _ahead(self, transaction: Transaction) -> int:
         """How many mails may be unanswered when this one is begun, itself included."""
@@ -475,6 +493,8 @@ class Dialogue:
             self._end(transaction, refusal)
             return
         self.begun += 1
+        if self._most_domains is not None:
+            self._domains |= domains_of(transaction.outgoing)
         transaction.since = self._now
         if self.begun == self._mails:
             self._closing = True
@@ -712,3 +732,12 @@ def _show(reply: Reply, transcript: Callable[[str], None]) -> None:
     said = f"{reply}" if reply.code != _CHALLENGE else "334 ..."
     for line in said.split("\n"):
         transcript(f"< {line}")
+
+
+def _looking_on(transcript: Callable[[str], None]) -> Callable[[str], None]:
+    def tell(line: str) -> None:
+        # A terminal that cannot spell a server's answer must not make an accepted mail look like one that failed.
+        with suppress(Exception):
+            transcript(line)
+
+    return tell

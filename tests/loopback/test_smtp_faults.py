@@ -25,6 +25,7 @@ from .judging import (
     BRIEF,
     BY_BDAT,
     BY_DOT,
+    CREDENTIALS,
     GOOD,
     LOCK_STEP,
     Case,
@@ -119,6 +120,30 @@ def opening() -> Named:
             expected = refused.format(code=code, retry=retry)
             script = opening_with(step, last_words(f"{code} no"))
             yield f"{step}: {code}", Case(script=script, expected=(expected,) * 2, mails=mails(2))
+
+
+TWICE: dict[str, tuple[str, bytes, str]] = {
+    "greeting": ("greeting", b"220 mail.test\r\n", "connect"),
+    "EHLO": ("EHLO", b"250-mail.test\r\n250 STARTTLS\r\n", "tls later"),
+    "EHLO in TLS": ("EHLO in TLS", b"250-mail.test\r\n250 AUTH PLAIN\r\n", "connect"),
+    "EHLO in TLS, the last word": ("EHLO in TLS", b"250 mail.test\r\n", "connect"),
+    "AUTH, the last word": ("AUTH", b"235 2.7.0 welcome\r\n", "connect"),
+}
+"""Replies that come twice, in one packet: who is ready for a mail by the first of them is not by the second."""
+
+
+def opening_twice() -> Named:
+    for name, (step, words, told) in TWICE.items():
+        anonymous = name == "EHLO in TLS, the last word"
+        yield (
+            f"{name}: twice",
+            Case(
+                script=opening_with(step, say(2 * words)),
+                expected=(told,) * 2,
+                mails=mails(2),
+                credentials=None if anonymous else CREDENTIALS,
+            ),
+        )
 
 
 def opening_with(step: str, answer: Answer) -> Making:
@@ -618,6 +643,7 @@ def in_doubt(done: Run, *, least: int, most: int) -> None:
 CASES = dict(
     chain(
         opening(),
+        opening_twice(),
         no_secret_line(),
         amid_three(),
         a_reply_too_many(),

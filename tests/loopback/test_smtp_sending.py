@@ -183,6 +183,7 @@ def test_a_server_that_works_is_reported_with_what_it_lacks() -> None:
         assert report.extensions == ("AUTH PLAIN", "8BITMIME")
         assert set(report.concerns) == {Concern.NO_PIPELINING, Concern.NO_SIZE, Concern.NO_ENHANCED_CODES}
         assert "four round trips" in str(report)
+        assert f"its certificate ends on {report.channel.certificate_ends:%Y-%m-%d}" in str(report)
     assert b"MAIL" not in server.heard_in_secret
 
 
@@ -216,6 +217,21 @@ def test_a_transcript_tells_everything_but_secrets_and_content(offers: tuple[str
     assert lines[-1] == "> QUIT"
     for secret in ("s3cret", "czNjcmV0", "Subject", "text/plain"):
         assert secret not in told
+
+
+def test_a_transcript_that_fails_makes_no_accepted_mail_look_like_one_that_failed() -> None:
+    """A terminal that cannot spell what the server says, for instance."""
+
+    def ascii_alone(line: str) -> None:
+        line.encode("ascii")
+
+    script = polite({"CONTENT": "250 2.0.0 Grüße", "BDAT": "250 2.0.0 Grüße"}, certificate=GOOD, offers=CHUNKING)
+    with ScriptedServer(script) as server:
+        where = server_at(server.port)
+        Sender(SmtpTransport(where, context=TRUSTED, transcript=ascii_alone)).send(next(mails(1)))
+        asynchronous = AsyncSmtpTransport(where, context=TRUSTED, transcript=ascii_alone)
+        asyncio.run(AsyncSender(asynchronous).send(next(mails(1))))
+    assert len(server.taken) == 2
 
 
 # How far ahead

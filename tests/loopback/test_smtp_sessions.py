@@ -6,14 +6,16 @@ import sys
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import islice
 
 import pytest
+from attrs import evolve
 
-from custom_smtp import Credentials, Outgoing, Receipt, Server, SmtpTransport, Tls
-from custom_smtp.errors import AuthError, ConfigurationError, RefusedError, Retry
-from custom_smtp.outgoing import Outcome
+from custom_smtp import Address, Credentials, Outgoing, Receipt, Server, SmtpTransport, Tls
+from custom_smtp.edge.smtp_asyncio import AsyncSmtpTransport
+from custom_smtp.errors import AuthError, ConfigurationError, ConnectError, RefusedError, Retry
+from custom_smtp.outgoing import Envelope, Outcome
 from custom_smtp.servers import Limits, OAuthCredentials, Pace
 from custom_smtp.testing.server import Answer, Conversation, Failed, Script, ScriptedServer, polite
 
@@ -84,6 +86,59 @@ def test_a_line_takes_no_more_mails_than_the_server_names(way: str) -> None:
         outcomes = list(session.deliver_all(mails(10)))
     assert lines(server) == [4, 4, 2]
     assert {told(outcome.result) for outcome in outcomes} == {"accepted"}
+
+
+def to_domains(*names: str) -> tuple[Outgoing, ...]:
+    """A mail to each, or to several at once: ``"a b"``."""
+    return tuple(
+        evolve(mail(number), envelope=Envelope(None, tuple(Address(f"r@{name}.example") for name in domains.split())))
+        for number, domains in enumerate(names)
+    )
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("most", "domains", "expected"),
+    [
+        (1, "aabba", [2, 2, 1]),
+        (2, "aabbaca", [5, 2]),
+        (9, "abcabc", [6]),
+    ],
+)
+def test_a_line_takes_mail_for_no_more_domains_than_the_server_names(
+    way: str, most: int, domains: str, expected: list[int]
+) -> None:
+    several, offers = to_domains(*domains), (*WAYS[way], f"LIMITS RCPTDOMAINMAX={most}")
+    with ScriptedServer(speaking(offers)()) as server, transport(server).session() as session:
+        outcomes = list(session.deliver_all(several))
+    assert lines(server) == expected
+    is_safe(several, outcomes, server.taken, server.contents)
+    assert {told(outcome.result) for outcome in outcomes} == {"accepted"}
+
+
+def test_on_a_loop_it_is_the_same() -> None:
+    several = to_domains(*"aabba")
+
+    async def send(where: Server) -> list[Outcome]:
+        async with AsyncSmtpTransport(where, context=TRUSTED).session() as session:
+            return [outcome async for outcome in session.deliver_all(several)]
+
+    with ScriptedServer(speaking((*BY_BDAT, "LIMITS RCPTDOMAINMAX=1"))()) as server:
+        outcomes = asyncio.run(send(transport(server).server))
+    assert lines(server) == [2, 2, 1]
+    assert {told(outcome.result) for outcome in outcomes} == {"accepted"}
+
+
+def test_a_mail_to_more_domains_than_the_server_names_is_refused_without_a_word() -> None:
+    several = to_domains("a", "a b", "a")
+    with (
+        ScriptedServer(speaking((*BY_DOT, "LIMITS RCPTDOMAINMAX=1"))()) as server,
+        transport(server).session() as session,
+    ):
+        outcomes = list(session.deliver_all(several))
+    assert [told(outcome.result) for outcome in outcomes] == ["accepted", "refused ehlo 550", "accepted"]
+    assert lines(server) == [2]
+    assert b"r@b.example" not in server.heard_in_secret
 
 
 def test_a_mail_with_more_recipients_than_the_server_names_is_refused_without_a_word() -> None:
@@ -415,6 +470,57 @@ def test_the_error_challenge_is_answered_and_the_no_that_follows_is_told(mechani
     answer = {"OAUTHBEARER": b"AQ==\r\n", "XOAUTH2": b"\r\n"}[mechanism]
     heard = logged_in(LOGINS[mechanism], WRONG).heard_in_secret
     assert heard.partition(b"AUTH ")[2].partition(b"\r\n")[2].startswith(answer)
+
+
+def test_a_server_that_talks_on_while_we_write_fills_no_memory_on_a_loop() -> None:
+    """It reads nothing, so that the content stands still; what it says waits with it, not with us."""
+    said: list[int] = []
+
+    def talk(client: Conversation) -> None:
+        client.say("354 go ahead")
+        threading.Event().wait(0.3)  # until the content is on its way
+        with suppress(OSError):
+            while True:
+                client._socket.sendall(b"250-and then\r\n" * 1000)
+                said.append(14_000)
+
+    large = mail(1, size=20_000_000)
+    with ScriptedServer(polite({"DATA": talk}, certificate=GOOD, offers=BY_DOT)) as server:
+        where = evolve(transport(server).server, limits=Limits.all_of(2))
+        with pytest.raises(ConnectError):
+            asyncio.run(AsyncSmtpTransport(where, context=TRUSTED).deliver(large))
+        server.conversations[0].cut()
+    assert sum(said) < 20_000_000, "more than the system itself may hold"
+
+
+def test_on_a_loop_a_token_that_takes_its_time_holds_nothing_up() -> None:
+    begun, fetched = threading.Event(), threading.Event()
+
+    def fetch() -> str:
+        begun.set()
+        assert fetched.wait(5), "the loop stands still meanwhile"
+        return "ya29.a-bearer-token"
+
+    async def send(where: Server) -> None:
+        sending = asyncio.create_task(AsyncSmtpTransport(where, context=TRUSTED).deliver(mail(1)))
+        assert await asyncio.to_thread(begun.wait, 5)
+        fetched.set()
+        assert (await sending).reply.code == 250
+
+    script = polite(certificate=GOOD, offers=("AUTH OAUTHBEARER",), logins=KNOWN)
+    with ScriptedServer(script) as server:
+        asyncio.run(send(transport(server, credentials=OAuthCredentials("ada@example.net", fetch)).server))
+
+
+def test_on_a_loop_a_token_that_is_not_to_be_had_is_told() -> None:
+    def fetch() -> str:
+        raise OSError("the token endpoint is away")
+
+    with ScriptedServer(polite(certificate=GOOD)) as server:
+        where = transport(server, credentials=OAuthCredentials("ada@example.net", fetch)).server
+        with pytest.raises(AuthError) as caught:
+            asyncio.run(AsyncSmtpTransport(where, context=TRUSTED).deliver(mail(1)))
+    assert caught.value.retry is Retry.LATER
 
 
 @pytest.mark.parametrize("connections", [1, 3])

@@ -29,8 +29,8 @@ from ..server_report import ServerReport, report_on
 from ..servers import Server, Tls
 from ..smtp_dialogue import Dialogue, Ended
 from ..system import new_nonce
-from ._reaching import reach
-from ._smtp_line import Dial, SmtpLine
+from ._smtp_line import SmtpLine
+from .reaching import Dial, reach
 from .smtp_tls import check_resolver, published_for, verifying_context, warn_of_clear_text
 
 
@@ -47,7 +47,7 @@ class SmtpTransport:
         resolver: who is asked what the server's certificate has to be, where ``server.dane`` is set: a
             `custom_smtp.edge.dnspython.DnsValidatingResolver`, say. Asked anew for each line, before it is opened.
         transcript: is told each line of every dialogue, without credentials and content: for looking at what goes on.
-        dial: opens the connection: hand in your own to go through a proxy.
+        dial: opens the connection: hand in your own to go through a proxy. What it raises is told as a `ConnectError`.
 
     Raises:
         ConfigurationError: the authority's file cannot be read, or the context would take any certificate;
@@ -420,8 +420,8 @@ class _Conversation:
 
     def _step(self) -> None:
         """Write what is to be written, and hear what comes."""
-        self._guarded(self._write)
-        self._guarded(self._read)
+        self._guarded(self._write, opening=True)
+        self._guarded(self._read, opening=True)
 
     def _write(self) -> None:
         dialogue = self.dialogue
@@ -448,12 +448,11 @@ class _Conversation:
         if dialogue.wants_tls:
             dialogue.encrypted(self.line.encrypt())
 
-    def _guarded(self, talk: Callable[[], None]) -> None:
+    def _guarded(self, talk: Callable[[], None], *, opening: bool = False) -> None:
         """Talk; a line that breaks ends the mails on it as what they are, or the opening with an error."""
         try:
             talk()
         except ConnectError as error:
-            opening = not self.dialogue.ready
             told = self.dialogue.broken(error)
             self.line.close()
             if opening:

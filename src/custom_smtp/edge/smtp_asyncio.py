@@ -1,14 +1,15 @@
 """Hands mail to an SMTP server on an event loop: the twin of `custom_smtp.edge.smtp`, driven by the same dialogue."""
 
 import asyncio
+import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from ..dane import Tlsa
 from ..errors import (
@@ -21,10 +22,12 @@ from ..errors import (
 )
 from ..outgoing import Channel, Outcome, Outgoing, Receipt
 from ..ports import ValidatingResolver
+from ..sasl import fresh_token
 from ..server_report import ServerReport, report_on
-from ..servers import Server, Tls
+from ..servers import OAuthCredentials, Server, Tls
 from ..smtp_dialogue import Dialogue, Ended
 from ..system import new_nonce
+from .reaching import HEAD_START, Dial, address_literal, dialled, words_of
 from .smtp_tls import TlsLayer, check_resolver, published_for, verifying_context, warn_of_clear_text
 
 _PENDING_EACH = 16
@@ -41,6 +44,8 @@ class AsyncSmtpTransport:
             ``server.ca_file`` and the system's trust.
         resolver: as of `SmtpTransport`; it is asked in a thread.
         transcript: is told each line of every dialogue, without credentials and content: for looking at what goes on.
+        dial: as of `SmtpTransport`; it is called in a thread, and its connection must not be an ``ssl.SSLSocket``. Left
+            out, the loop itself connects.
 
     Raises:
         ConfigurationError: the authority's file cannot be read, or the context would take any certificate.
@@ -53,6 +58,7 @@ class AsyncSmtpTransport:
     context: ssl.SSLContext | None = field(default=None, kw_only=True, repr=False)
     resolver: ValidatingResolver | None = field(default=None, kw_only=True, repr=False)
     transcript: Callable[[str], None] | None = field(default=None, kw_only=True, repr=False)
+    dial: Dial | None = field(default=None, kw_only=True, repr=False)
     _verifying: ssl.SSLContext = field(init=False, repr=False, eq=False)
 
     @_verifying.default
@@ -93,7 +99,9 @@ class AsyncSmtpTransport:
         published: Sequence[Tlsa] = ()
         if self.resolver is not None:
             published = await asyncio.to_thread(published_for, self.server, self.resolver)
-        return await _Conversation.begin(self.server, self._verifying, self.transcript, published)
+        server = await _with_token(self.server)
+        reached = await _reached(server, self.dial)
+        return await _Conversation.begin(server, reached, self._verifying, self.transcript, published)
 
 
 @define(eq=False)
@@ -314,8 +322,14 @@ class _Crew:
             self._changed.set()
 
 
+_MOST_UNHEARD = 65536
+"""Octets that may have come and wait to be heard: a server that talks while we write fills no memory."""
+
+
 class _Wire(asyncio.Protocol):
     """What asyncio tells about a connection, made awaitable."""
+
+    _transport: asyncio.Transport
 
     def __init__(self) -> None:
         self.came = bytearray()
@@ -323,10 +337,23 @@ class _Wire(asyncio.Protocol):
         self._news: asyncio.Future[None] | None = None
         self._writable = True
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The line stands."""
+        self._transport = cast("asyncio.Transport", transport)
+
     def data_received(self, data: bytes) -> None:
         """Something came."""
         self.came += data
+        if len(self.came) > _MOST_UNHEARD:
+            self._transport.pause_reading()
         self._tell()
+
+    def take(self) -> bytes:
+        """All that has come."""
+        came = bytes(self.came)
+        self.came.clear()
+        self._transport.resume_reading()
+        return came
 
     def eof_received(self) -> None:
         """The other side has said all it will say."""
@@ -381,6 +408,57 @@ class _Wire(asyncio.Protocol):
             self._news.set_result(None)
 
 
+async def _with_token(server: Server) -> Server:
+    """The server, with its token at hand: whoever gives it may have to fetch it, which would hold up the loop."""
+    if not isinstance(server.credentials, OAuthCredentials):
+        return server
+    token = await asyncio.to_thread(fresh_token, server.credentials)
+    return evolve(server, credentials=evolve(server.credentials, token=lambda: token))
+
+
+_Reached = tuple[asyncio.Transport, _Wire]
+
+
+async def _reached(server: Server, dial: Dial | None) -> _Reached:
+    loop = asyncio.get_running_loop()
+    source = (server.source_address, 0) if server.source_address else None
+    try:
+        async with asyncio.timeout(server.limits.connect):
+            if dial is not None:
+                return await _adopted(await _dialled(dial, server))
+            return await loop.create_connection(
+                _Wire, server.host, server.port, happy_eyeballs_delay=HEAD_START, local_addr=source
+            )
+    except TransportError:
+        raise
+    except Exception as error:
+        # A loop tells more than by OSError: of a socket that it cannot use, say.
+        raise ConnectError(f"{server} cannot be reached: {words_of(error)}") from error
+
+
+async def _adopted(connection: socket.socket) -> _Reached:
+    try:
+        return await asyncio.get_running_loop().create_connection(_Wire, sock=connection)
+    except BaseException:
+        connection.close()
+        raise
+
+
+async def _dialled(dial: Dial, server: Server) -> socket.socket:
+    """In a thread; a connection that comes when nobody waits for it any more is closed."""
+    dialling = asyncio.get_running_loop().run_in_executor(None, dialled, dial, server)
+    try:
+        return await asyncio.shield(dialling)
+    except asyncio.CancelledError:
+        dialling.add_done_callback(_close)
+        raise
+
+
+def _close(dialling: "asyncio.Future[socket.socket]") -> None:
+    if not dialling.cancelled() and dialling.exception() is None:
+        dialling.result().close()
+
+
 @define(eq=False)
 class _Conversation:
     """A line, and the dialogue on it."""
@@ -397,23 +475,17 @@ class _Conversation:
     async def begin(
         cls,
         server: Server,
+        reached: "_Reached",
         context: ssl.SSLContext,
         transcript: Callable[[str], None] | None,
         published: Sequence[Tlsa] = (),
     ) -> Self:
-        """Reach the server, make the line secret, log in."""
+        """Make the line secret, log in."""
         loop = asyncio.get_running_loop()
-        source = (server.source_address, 0) if server.source_address else None
-        try:
-            async with asyncio.timeout(server.limits.connect):
-                transport, wire = await loop.create_connection(
-                    _Wire, server.host, server.port, happy_eyeballs_delay=0.25, local_addr=source
-                )
-        except OSError as error:
-            raise ConnectError(f"{server} cannot be reached: {error}") from error
+        transport, wire = reached
         # What was written counts as gone, so it must not lie in a buffer here while the line breaks.
         transport.set_write_buffer_limits(high=0)
-        name = server.helo_name or _literal(transport.get_extra_info("sockname")[0])
+        name = server.helo_name or address_literal(transport.get_extra_info("sockname"))
         conversation = cls(
             wire, transport, Dialogue(server, name, new_nonce(), loop.time(), transcript), context, published
         )
@@ -475,8 +547,8 @@ class _Conversation:
 
     async def _step(self) -> None:
         """Write what is to be written, and hear what comes."""
-        await self._guarded(self._write)
-        await self._guarded(self._read)
+        await self._guarded(self._write, opening=True)
+        await self._guarded(self._read, opening=True)
 
     async def _write(self) -> None:
         dialogue, now = self.dialogue, asyncio.get_running_loop().time
@@ -501,12 +573,11 @@ class _Conversation:
         if dialogue.wants_tls:
             dialogue.encrypted(await self._encrypt())
 
-    async def _guarded(self, talk: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _guarded(self, talk: Callable[[], Coroutine[Any, Any, None]], *, opening: bool = False) -> None:
         """Talk; a line that breaks ends the mails on it as what they are, or the opening with an error."""
         try:
             await talk()
         except ConnectError as error:
-            opening = not self.dialogue.ready
             told = self.dialogue.broken(error)
             self.transport.abort()
             if opening:
@@ -514,8 +585,7 @@ class _Conversation:
 
     def _heard(self) -> bytes:
         """What has come and can be read. Raises ConnectError where nothing has, and nothing more will."""
-        came = bytes(self.wire.came)
-        self.wire.came.clear()
+        came = self.wire.take()
         words = came if self._tls is None else self._tls.opened(came)
         if not words and self.wire.lost is not None:
             raise self.wire.lost
@@ -539,14 +609,8 @@ class _Conversation:
                 return layer.channel
             try:
                 await self.wire.news(until)
-                came, self.wire.came = bytes(self.wire.came), bytearray()
+                came = self.wire.take()
                 if not came and self.wire.lost is not None:
                     raise self.wire.lost
             except ConnectError as error:
                 raise layer.failed(error) from error
-
-
-def _literal(address: str) -> str:
-    """The address we call from, as EHLO wants it where there is no name (RFC 5321 section 4.1.3)."""
-    address = address.partition("%")[0]
-    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
