@@ -153,6 +153,59 @@ def test_a_line_that_was_idle_for_too_long_is_not_used_again() -> None:
     assert len(server.conversations) == 2
 
 
+def slowly(seconds: float, count: int) -> Iterator[Outgoing]:
+    for outgoing in mails(count):
+        threading.Event().wait(seconds)
+        yield outgoing
+
+
+def brief(server: ScriptedServer) -> SmtpTransport:
+    where = Server("127.0.0.1", server.port, CREDENTIALS, limits=Limits.all_of(0.5))
+    return SmtpTransport(where, context=TRUSTED)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_answer_that_came_while_the_caller_was_busy_is_an_answer(way: str) -> None:
+    with ScriptedServer(speaking(WAYS[way])()) as server, brief(server).session() as session:
+        outcomes = list(session.deliver_all(slowly(0.7, 3)))
+        for outcome in session.deliver_all(mails(5)):
+            threading.Event().wait(0.7)
+            outcomes.append(outcome)
+    assert [told(outcome.result) for outcome in outcomes] == ["accepted"] * 8
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("death", [Conversation.close, Conversation.drop])
+def test_a_line_that_died_while_the_next_mail_was_waited_for_is_not_used(
+    way: str, death: Callable[[Conversation], None]
+) -> None:
+    def answer(conversation: Conversation) -> None:
+        conversation.say("250 2.0.0 queued")
+        death(conversation)
+
+    step = "BDAT" if way == "by BDAT" else "CONTENT"
+    with ScriptedServer(speaking(WAYS[way], {step: [answer]})()) as server, transport(server).session() as session:
+        outcomes = list(session.deliver_all(slowly(0.2, 3)))
+    assert [told(outcome.result) for outcome in outcomes] == ["accepted"] * 3
+
+
+def test_a_mail_is_on_its_way_before_the_next_is_asked_for() -> None:
+    heard = threading.Event()
+
+    def answer(conversation: Conversation) -> None:
+        heard.set()
+        conversation.say("250 2.0.0 queued")
+
+    def waiting() -> Iterator[Outgoing]:
+        yield mail(1)
+        assert heard.wait(5)
+        yield mail(2)
+
+    with ScriptedServer(speaking(BY_BDAT, {"BDAT": [answer]})()) as server, transport(server).session() as session:
+        outcomes = list(session.deliver_all(waiting()))
+    assert [told(outcome.result) for outcome in outcomes] == ["accepted"] * 2
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_after_any_doubt_the_line_is_given_up(way: str) -> None:
     step = "BDAT" if way == "by BDAT" else "CONTENT"

@@ -100,6 +100,9 @@ class SmtpLine(smtplib.SMTP):
             ConnectError: nothing came in time, or the line broke.
         """
         words, self._early = self._early, b""
+        if not words and monotonic() >= until:
+            # It was the caller who took the time: an answer that came meanwhile is an answer.
+            words = self.look()
         while not words:
             came = self._receive(until)
             words = came if self._tls is None else self._tls.opened(came)

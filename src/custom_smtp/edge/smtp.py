@@ -225,6 +225,9 @@ class SmtpSession:
 _PENDING_EACH = 16
 """Mails under way or waiting for each line of a session with several, before the first outcome is waited for."""
 
+_A_WHILE = 0.01
+"""Seconds with an outcome, or for the next mail, after which a line is looked at before it is used on."""
+
 _Mail = tuple[int, Outgoing]
 
 
@@ -384,8 +387,13 @@ class _Conversation:
             while True:
                 # What the caller does with an outcome, and for the next mail, is done while the server works.
                 self._guarded(self._write)
+                looked = monotonic()
                 yield from dialogue.take_ended()
-                while dialogue.room and (mail := source.next(wait=False)) is not None:
+                # One that can be begun is written before the next is asked for, which may take its time.
+                while dialogue.room and not dialogue.has_words and (mail := source.next(wait=False)) is not None:
+                    if monotonic() - looked > _A_WHILE:
+                        self._guarded(self._listen)
+                        looked = monotonic()
                     dialogue.submit(mail[1], mail[0], monotonic())
                 if dialogue.over or (dialogue.idle and not dialogue.has_ended):
                     break
@@ -440,6 +448,11 @@ class _Conversation:
                 while words := self.line.look():
                     self.dialogue.hear(words, monotonic())
             raise
+
+    def _listen(self) -> None:
+        """Hear what has come while the caller was busy: a server that has gone gets no more mail."""
+        while words := self.line.look():
+            self.dialogue.hear(words, monotonic())
 
     def _read(self) -> None:
         dialogue = self.dialogue
