@@ -144,21 +144,30 @@ class AsyncSmtpSession:
                     yield early.pop(told - 1)
         finally:
             # Left half-way: what is on its way is waited for, so that its end is known.
-            early |= {ended.ticket: ended.outcome for ended in await crew.dismiss()}
-            self._unclaimed += [early[ticket] for ticket in sorted(early)]
+            try:
+                await crew.dismiss()
+            finally:
+                early |= {ended.ticket: ended.outcome for ended in crew.rest()}
+                self._unclaimed += [early[ticket] for ticket in sorted(early)]
         crew.raise_failure()
 
     async def take_unclaimed(self) -> list[Outcome]:
         """What became of mails that were on their way when the loop over `deliver_all` was left; it ends here."""
-        if self._running is not None:
-            await self._running.aclose()
+        await self._end_loop()
         unclaimed, self._unclaimed = self._unclaimed, []
         return unclaimed
 
     async def close(self) -> None:
-        """Say goodbye on every line."""
-        while self._kept:
-            self._kept.popleft().leave()
+        """Say goodbye on every line. A loop over `deliver_all` that was left ends here, if it has not before."""
+        try:
+            await self._end_loop()
+        finally:
+            while self._kept:
+                self._kept.popleft().leave()
+
+    async def _end_loop(self) -> None:
+        if self._running is not None and not self._running.ag_running:  # type: ignore[attr-defined]
+            await self._running.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -176,6 +185,9 @@ class AsyncSmtpSession:
             except TransportError as error:
                 yield Ended(first[0], Outcome(first[1].delivery_id, error))
                 continue
+            except BaseException as interruption:
+                interruption.outcome = ConnectError("interrupted before the mail was begun")  # type: ignore[attr-defined]
+                raise
             source.give_back([first])
             async for ended in conversation.converse(source):
                 yield ended
@@ -207,8 +219,13 @@ _Mail = tuple[int, Outgoing]
 
 @define(eq=False)
 class _Source:
-    """Mails to send; those that were given back come first."""
+    """Mails to send; those that were given back come first.
 
+    Attributes:
+        interrupted: what is known of mails that were on their way when something else than the line broke.
+    """
+
+    interrupted: list[Ended] = field(factory=list, init=False)
     _mails: "deque[_Mail]" = field(factory=deque, init=False)
     _finished: bool = field(default=False, init=False)
     _more: asyncio.Event = field(factory=asyncio.Event, init=False)
@@ -263,6 +280,7 @@ class _Crew:
         self._given = 0
         self._changed = asyncio.Event()
         self._feeding = asyncio.create_task(self._feed())
+        self._working = size
         self._tasks = [asyncio.create_task(self._work(serve)) for _ in range(size)]
 
     async def ended(self) -> AsyncIterator[Ended]:
@@ -270,7 +288,7 @@ class _Crew:
         while True:
             while self._ended:
                 yield self._ended.popleft()
-            if self._feeding.done() and not self._pending:
+            if self._feeding.done() and not (self._pending and self._working):
                 return
             self._changed.clear()
             await self._changed.wait()
@@ -280,12 +298,15 @@ class _Crew:
         self._pending -= 1
         self._changed.set()
 
-    async def dismiss(self) -> list[Ended]:
-        """End the work when what is on its way has ended; return what nobody has heard of."""
+    async def dismiss(self) -> None:
+        """End the work when what is on its way has ended."""
         self._feeding.cancel()
         self._source.drop()
         await asyncio.gather(self._feeding, *self._tasks, return_exceptions=True)
-        left, self._ended = list(self._ended), deque()
+
+    def rest(self) -> list[Ended]:
+        """What nobody has heard of."""
+        left, self._ended = [*self._ended, *self._source.interrupted], deque()
         return left
 
     def raise_failure(self) -> None:
@@ -309,8 +330,16 @@ class _Crew:
             self._changed.set()
 
     async def _work(self, serve: Callable[[_Source], AsyncIterator[Ended]]) -> None:
-        async for ended in serve(self._source):
-            self._ended.append(ended)
+        try:
+            async for ended in serve(self._source):
+                self._ended.append(ended)
+                self._changed.set()
+        except Exception as error:  # noqa: BLE001 - raised again when what is on its way has ended
+            self._failure = self._failure or error
+            self._feeding.cancel()
+            self._source.drop()
+        finally:
+            self._working -= 1
             self._changed.set()
 
 
@@ -452,6 +481,7 @@ class _Conversation:
             if not dialogue.over:
                 dialogue.broken(ConnectError("interrupted"))
             for ended in dialogue.take_ended():
+                source.interrupted.append(ended)
                 # Whoever waits for this mail alone hears what is known of it: `custom_smtp.sender.outcome_of`.
                 interruption.outcome = ended.outcome.result  # type: ignore[attr-defined]
             raise
