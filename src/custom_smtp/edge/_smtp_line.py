@@ -29,6 +29,8 @@ class SmtpLine(smtplib.SMTP):
     """
 
     sock: socket.socket
+    untouched: bool = True
+    """Whether not a byte has left of what was to be written last."""
 
     def __init__(self, server: Server, context: ssl.SSLContext, dial: Dial, published: Sequence[Tlsa] = ()) -> None:
         super().__init__(local_hostname=server.helo_name or "localhost", timeout=server.limits.connect)
@@ -90,6 +92,7 @@ class SmtpLine(smtplib.SMTP):
         Raises:
             ConnectError: the line broke, or the server takes nothing in any more.
         """
+        self.untouched = True
         sealed = words if self._tls is None else self._tls.sealed(words)
         self._send(sealed, monotonic() + self._server.limits.reply)
 
@@ -124,14 +127,17 @@ class SmtpLine(smtplib.SMTP):
         return came if self._tls is None else self._tls.opened(came)
 
     def _send(self, raw: bytes, until: float) -> None:
-        left = until - monotonic()
-        if left <= 0:
-            raise ConnectError(f"{self._server} takes nothing in any more")
-        self.sock.settimeout(left)
-        try:
-            self.sock.sendall(raw)
-        except OSError as error:
-            raise ConnectError(f"the line to {self._server} broke: {_words(error)}") from error
+        rest = memoryview(raw)
+        while rest:
+            left = until - monotonic()
+            if left <= 0:
+                raise ConnectError(f"{self._server} takes nothing in any more")
+            self.sock.settimeout(left)
+            try:
+                rest = rest[self.sock.send(rest) :]
+            except OSError as error:
+                raise ConnectError(f"the line to {self._server} broke: {_words(error)}") from error
+            self.untouched = False
 
     def _receive(self, until: float) -> bytes:
         left = until - monotonic()

@@ -483,6 +483,7 @@ class _Conversation:
         try:
             self.line.write(piece)
         except ConnectError:
+            self.dialogue.unwritten(untouched=self.line.untouched)
             # What the server said before it went tells more than the broken line.
             with suppress(ConnectError):
                 while words := self.line.look():

@@ -344,13 +344,19 @@ class _Crew:
 
 
 class _Wire(asyncio.Protocol):
-    """What asyncio tells about a connection, made awaitable."""
+    """What asyncio tells about a connection, made awaitable.
+
+    Attributes:
+        came: what has come and was not taken yet.
+        lost: why nothing more will come.
+        writable: whether all that was written has left.
+    """
 
     def __init__(self) -> None:
         self.came = bytearray()
         self.lost: ConnectError | None = None
         self._news: asyncio.Future[None] | None = None
-        self._writable = True
+        self.writable = True
 
     def data_received(self, data: bytes) -> None:
         """Something came."""
@@ -369,11 +375,11 @@ class _Wire(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The other side does not keep up."""
-        self._writable = False
+        self.writable = False
 
     def resume_writing(self) -> None:
         """It has caught up."""
-        self._writable = True
+        self.writable = True
         self._tell()
 
     async def news(self, until: float) -> None:
@@ -390,7 +396,7 @@ class _Wire(asyncio.Protocol):
         Raises:
             ConnectError: the other side takes nothing in any more.
         """
-        await self._until(lambda: self._writable or self.lost is not None, until, "takes nothing in any more")
+        await self._until(lambda: self.writable or self.lost is not None, until, "takes nothing in any more")
 
     async def _until(self, happened: Callable[[], bool], until: float, otherwise: str) -> None:
         loop = asyncio.get_running_loop()
@@ -515,11 +521,26 @@ class _Conversation:
             while dialogue.wants_a_look and (words := self._heard()):
                 dialogue.hear(words, now())
             if (piece := dialogue.next_piece(now())) is not None:
-                self.transport.write(self._sealed(piece))
-                if self.transport.is_closing():
-                    # The write found a broken line; the loop has to turn once before the wire knows.
-                    await asyncio.sleep(0)
-                await self.wire.drained(now() + dialogue.server.limits.reply)
+                await self._write_piece(piece)
+
+    async def _write_piece(self, piece: bytes) -> None:
+        try:
+            self.transport.write(self._sealed(piece))
+            if self.transport.is_closing():
+                # The write found a broken line; the loop has to turn once before the wire knows.
+                self.dialogue.unwritten(untouched=True)
+                await asyncio.sleep(0)
+                return
+            await self.wire.drained(asyncio.get_running_loop().time() + self.dialogue.server.limits.reply)
+        except ConnectError:
+            self.dialogue.unwritten(untouched=False)
+            # What the server said meanwhile tells more than that it takes nothing in.
+            with suppress(ConnectError):
+                while words := self._heard():
+                    self.dialogue.hear(words, asyncio.get_running_loop().time())
+            raise
+        if not self.wire.writable:
+            self.dialogue.unwritten(untouched=False)
 
     async def _read(self) -> None:
         dialogue, now = self.dialogue, asyncio.get_running_loop().time
