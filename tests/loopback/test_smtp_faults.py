@@ -91,7 +91,7 @@ BREAKS: dict[str, Answer] = {
 
 def patience(fault: str) -> float:
     """Brief where only a limit makes an end."""
-    return BRIEF if fault in {"stall", "drip", "drip lines", "half a reply"} else AMPLE
+    return BRIEF if fault in {"stall", "endless", "drip", "drip lines", "half a reply"} else AMPLE
 
 
 # Before any mail: every line fails alike, and no mail is in doubt
@@ -373,8 +373,14 @@ def take_nothing_in(conversation: Conversation) -> None:
     conversation._stopped.wait(3 * BRIEF)
 
 
+def flood(conversation: Conversation) -> None:
+    """Take nothing in, and never stop talking."""
+    while not conversation._stopped.is_set():
+        conversation.say_raw(b"250-and so on\r\n" * 4096)
+
+
 def amid_the_content() -> Named:
-    stops = {"drop": Conversation.drop, "close": Conversation.close, "stall": take_nothing_in}
+    stops = {"drop": Conversation.drop, "close": Conversation.close, "stall": take_nothing_in, "endless": flood}
     for way, (fault, how) in product(("lock step", "by dot"), stops.items()):
         script = at_the_second(way, "DATA", go_ahead_and(how))
         yield (

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from attrs import define, field, frozen
 
@@ -26,6 +26,9 @@ from ..servers import Server, Tls
 from ..smtp_dialogue import Dialogue, Ended
 from ..system import new_nonce
 from .smtp_tls import TlsLayer, check_resolver, published_for, verifying_context, warn_of_clear_text
+
+_UNREAD = 1 << 18
+"""Octets that came and were not looked at yet, before no more are taken in."""
 
 _PENDING_EACH = 16
 """Mails under way or waiting for each line of a session, before no more are asked for."""
@@ -347,21 +350,35 @@ class _Wire(asyncio.Protocol):
     """What asyncio tells about a connection, made awaitable.
 
     Attributes:
-        came: what has come and was not taken yet.
+        transport: the connection, once there is one.
         lost: why nothing more will come.
         writable: whether all that was written has left.
     """
 
     def __init__(self) -> None:
-        self.came = bytearray()
+        self._came = bytearray()
+        self.transport: asyncio.Transport | None = None
         self.lost: ConnectError | None = None
         self._news: asyncio.Future[None] | None = None
         self.writable = True
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """There is a connection."""
+        self.transport = cast("asyncio.Transport", transport)
+
     def data_received(self, data: bytes) -> None:
         """Something came."""
-        self.came += data
+        self._came += data
+        if len(self._came) > _UNREAD and self.transport is not None:
+            self.transport.pause_reading()
         self._tell()
+
+    def take(self) -> bytes:
+        """What has come and was not taken yet."""
+        came, self._came = bytes(self._came), bytearray()
+        if len(came) > _UNREAD and self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+        return came
 
     def eof_received(self) -> None:
         """The other side has said all it will say."""
@@ -388,7 +405,7 @@ class _Wire(asyncio.Protocol):
         Raises:
             ConnectError: neither happened in time.
         """
-        await self._until(lambda: bool(self.came) or self.lost is not None, until, "did not answer in time")
+        await self._until(lambda: bool(self._came) or self.lost is not None, until, "did not answer in time")
 
     async def drained(self, until: float) -> None:
         """Wait until there is room for more to be written.
@@ -565,8 +582,7 @@ class _Conversation:
 
     def _heard(self) -> bytes:
         """What has come and can be read. Raises ConnectError where nothing has, and nothing more will."""
-        came = bytes(self.wire.came)
-        self.wire.came.clear()
+        came = self.wire.take()
         words = came if self._tls is None else self._tls.opened(came)
         if not words and self.wire.lost is not None:
             raise self.wire.lost
@@ -590,7 +606,7 @@ class _Conversation:
                 return layer.channel
             try:
                 await self.wire.news(until)
-                came, self.wire.came = bytes(self.wire.came), bytearray()
+                came = self.wire.take()
                 if not came and self.wire.lost is not None:
                     raise self.wire.lost
             except ConnectError as error:
