@@ -177,6 +177,7 @@ class Dialogue:
     _unsaid: "deque[tuple[bytes, _Answered, Any]]" = field(factory=deque)
     _envelope: Transaction | None = None
     _unanswered: "list[Transaction]" = field(factory=list)
+    _handed_out: Transaction | None = None
     _needs_rset: bool = False
     _closing: bool = False
     _hanging_up: bool = False
@@ -277,8 +278,17 @@ class Dialogue:
             piece.begins.begun = True
         if piece.completes is not None:
             piece.completes.gone = True
+        self._handed_out = piece.completes
         self._since = now
         return piece.words[0] if len(piece.words) == 1 else b"".join(piece.words)
+
+    def unwritten(self, *, untouched: bool) -> None:
+        """The last piece could not be written to its end, or not a byte of it: a mail that ends there has not gone."""
+        transaction = self._handed_out
+        if transaction is None or not (untouched or self._window):
+            return  # behind a final dot stands the next envelope: the dot may have left
+        transaction.gone = False
+        transaction.begun = transaction.begun or not untouched
 
     def hear(self, data: bytes, now: float) -> None:
         """Take in what the server said.
@@ -599,15 +609,15 @@ class Dialogue:
 
     def _content_answered(self, reply: Reply, transaction: Transaction, _recipient: Address) -> None:
         self._unanswered.remove(transaction)
+        if reply.code >= 400 and self._envelope is None:
+            # RFC 5321 section 4.1.1.4: the transaction is over. Where it costs little, we do not rely on it.
+            self._needs_rset = True
         self._settle(transaction, self._verdict(reply, transaction))
         if not transaction.gone:
             raise ConnectError(f"{self.server} answered before the mail was whole: {reply!s}")
 
     def _send_in_chunks(self, transaction: Transaction, commands: list[_Command]) -> None:
         content = transaction.outgoing.content
-        if self._pieces and self._pieces[-1].completes is not None:
-            # One mail to a piece: should writing it fail, the next is known not to have gone.
-            self._pieces.append(_Piece([]))
         commands.append((b"BDAT %d LAST\r\n" % len(content), self._chunk_answered, None))
         self._say_all(transaction, commands)
         self._pieces[-1].words.append(content)
@@ -619,7 +629,7 @@ class Dialogue:
         if reply.positive and reply.text.startswith(_OF_AN_ADDRESS):
             # Every good answer is a 250 here: one too many, and a recipient's would count for the content.
             self._settle(transaction, UncertainError(f"the mail was sent whole, and its answer is another's: {reply}"))
-        if reply.positive and transaction.taken:
+        if reply.positive and transaction.taken and transaction.gone:
             self._end(transaction, self._accepted(reply, transaction))
             return
         self._needs_rset = True
@@ -714,11 +724,15 @@ class Dialogue:
 
     def _add(self, commands: list[bytes]) -> None:
         """They go with the piece before them where they can: one write, one packet."""
-        if not self._pieces or self._pieces[-1].is_content_alone:
+        if not self._pieces or self._pieces[-1].is_content_alone or self._ends_with_a_chunk(self._pieces[-1]):
             self._pieces.append(_Piece([]))
         piece = self._pieces[-1]
         piece.words += commands
         piece.replies += len(commands)
+
+    def _ends_with_a_chunk(self, piece: _Piece) -> bool:
+        """By BDAT, one mail to a piece: should writing it fail, it has not gone, nor has the next."""
+        return self._window > 0 and piece.completes is not None
 
     def _refusal(self, reply: Reply) -> Reply:
         """A refusal's reply. What is out of place (a 2xx or 3xx where neither means anything) ends the conversation."""

@@ -92,7 +92,7 @@ BREAKS: dict[str, Answer] = {
 
 def patience(fault: str) -> float:
     """Brief where only a limit makes an end."""
-    return BRIEF if fault in {"stall", "drip", "drip lines", "half a reply"} else AMPLE
+    return BRIEF if fault in {"stall", "endless", "drip", "drip lines", "half a reply"} else AMPLE
 
 
 # Before any mail: every line fails alike, and no mail is in doubt
@@ -383,11 +383,11 @@ def behind_a_421() -> Named:
 LARGE = (mail(1), mail(2, size=12_000_000), mail(3))
 
 
-def go_ahead_and(how: Does) -> Does:
+def go_ahead_and(how: Does, words: str = "354 go ahead") -> Does:
     """Ask for the content, take in a little of it, and then this."""
 
     def answer(conversation: Conversation) -> None:
-        conversation.say("354 go ahead")
+        conversation.say(words)
         conversation.hear_octets(50)
         how(conversation)
 
@@ -398,14 +398,36 @@ def take_nothing_in(conversation: Conversation) -> None:
     conversation._stopped.wait(3 * BRIEF)
 
 
+def flood(conversation: Conversation) -> None:
+    """Take nothing in, and never stop talking."""
+    while not conversation._stopped.is_set():
+        conversation.say_raw(b"250-and so on\r\n" * 4096)
+
+
 def amid_the_content() -> Named:
-    stops = {"drop": Conversation.drop, "close": Conversation.close, "stall": take_nothing_in}
+    stops = {"drop": Conversation.drop, "close": Conversation.close, "stall": take_nothing_in, "endless": flood}
     for way, (fault, how) in product(("lock step", "by dot"), stops.items()):
         script = at_the_second(way, "DATA", go_ahead_and(how))
         yield (
             f"{way}, amid the content: {fault}",
             Case(script=script, expected=BROKEN, mails=LARGE, seconds=patience(fault)),
         )
+    for fault, how in stops.items():
+        script = at_the_second("by BDAT", "RCPT", go_ahead_and(how, "250 2.1.5 ok"))
+        yield (
+            f"by BDAT, amid the content: {fault}",
+            Case(script=script, expected=BROKEN, mails=LARGE, seconds=patience(fault)),
+        )
+    turned_away = go_ahead_and(say(b"552 5.3.4 too large after all\r\n"), "250 2.1.5 ok")
+    yield (
+        "by BDAT, amid the content: turned away",
+        Case(
+            script=at_the_second("by BDAT", "RCPT", turned_away),
+            expected=(OK, "refused content 552 | connect", f"{OK} | uncertain"),
+            mails=LARGE,
+            seconds=BRIEF,
+        ),
+    )
     for way in ("lock step", "by dot"):
         script = at_the_second(way, "DATA", go_ahead_and(say(b"552 5.3.4 too large after all\r\n")))
         yield (
@@ -532,6 +554,17 @@ def in_the_window() -> Named:
                 expected=("refused content 552", OK, OK),
             ),
         )
+    for (way, offers), failed, code in product(WAYS.items(), Failed, ("451", "552")):
+        if way != "by BDAT":
+            yield (
+                f"{way}, one mail at a time: its content fails by {code}, and its transaction is {failed.value}",
+                Case(
+                    script=speaking(offers, {"CONTENT": [None, f"{code} 5.3.4 no"]}, failed=failed),
+                    pace=Pace.careful(),
+                    expected=(OK, f"refused content {code}", OK),
+                    check=nobody_got_the_second,
+                ),
+            )
     for way, words in product(("by dot", "by BDAT"), ("503 5.5.1 nested MAIL", "503 5.5.1 MAIL after BDAT")):
         yield (
             f"{way}, a 503 of our own making: {words}",

@@ -23,8 +23,8 @@ from custom_smtp import (
 )
 from custom_smtp.edge.smtp_asyncio import AsyncSmtpTransport
 from custom_smtp.edge.threads import ArchiveInThread, JournalInThread
-from custom_smtp.errors import AuthError, MailError, RefusedError, Step, TlsError
-from custom_smtp.events import Accepted, Refused
+from custom_smtp.errors import ArchiveError, AuthError, MailError, RefusedError, Step, TlsError, UnrecordedError
+from custom_smtp.events import Accepted, Event, Refused
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.server_report import Concern
 from custom_smtp.servers import Limits, Pace
@@ -124,6 +124,50 @@ def test_a_loop_that_is_left_writes_down_what_was_on_its_way(connections: int) -
     written = [number for number in range(1, 201) if journal.of_delivery(DeliveryId(f"d{number}"))]
     assert len(written) == arrived
     assert written[:7] == [1, 2, 3, 4, 5, 6, 7]
+
+
+class Failing:
+    """A journal that fails at some deliveries, and a `MemoryJournal` else."""
+
+    def __init__(self, *failing: str) -> None:
+        self.kept = MemoryJournal()
+        self._failing = failing
+
+    def record(self, event: Event, /) -> bool:
+        if event.about.delivery_id in self._failing:
+            raise ArchiveError("the disk is full")
+        return self.kept.record(event)
+
+    def of_delivery(self, delivery_id: DeliveryId, /) -> list[Event]:
+        return self.kept.of_delivery(delivery_id)
+
+    def of_recipient(self, recipient: str, /) -> list[Event]:
+        return self.kept.of_recipient(recipient)
+
+
+@pytest.mark.parametrize("failing", [("d2",), ("d2", "d3")])
+def test_what_cannot_be_written_down_keeps_no_other_from_it(failing: tuple[str, ...]) -> None:
+    journal = Failing(*failing)
+    with ScriptedServer(polite(certificate=GOOD, offers=CHUNKING)) as server:
+        transport = SmtpTransport(server_at(server.port), context=TRUSTED)
+        sender = Sender(transport, Preparation(new_id=SerialIds()), journal=journal)
+        with transport.session(connections=3) as session, pytest.raises(UnrecordedError):
+            list(sender.send_all(mails(40), through=session))
+        arrived = len(server.contents)
+    written = sum(bool(journal.of_delivery(DeliveryId(f"d{number}"))) for number in range(1, 41))
+    assert written == arrived - len(failing)
+
+
+def test_what_an_earlier_loop_left_unclaimed_is_not_taken_for_ours() -> None:
+    journal = MemoryJournal()
+    with ScriptedServer(polite(certificate=GOOD, offers=CHUNKING)) as server:
+        transport = SmtpTransport(server_at(server.port), context=TRUSTED)
+        sender = Sender(transport, Preparation(new_id=SerialIds()), journal=journal)
+        with transport.session() as session:
+            loop = session.deliver_all(sender.preparation.prepare(mail).outgoing for mail in mails(20))
+            next(loop)
+            loop.close()  # type: ignore[attr-defined]  # a generator
+            assert len(list(sender.send_all(mails(2), through=session))) == 2
 
 
 def test_a_loop_on_a_loop_that_is_left_writes_down_what_was_on_its_way() -> None:

@@ -208,6 +208,59 @@ def test_a_line_that_was_idle_for_too_long_is_not_used_again() -> None:
     assert len(server.conversations) == 2
 
 
+def slowly(seconds: float, count: int) -> Iterator[Outgoing]:
+    for outgoing in mails(count):
+        threading.Event().wait(seconds)
+        yield outgoing
+
+
+def brief(server: ScriptedServer) -> SmtpTransport:
+    where = Server("127.0.0.1", server.port, CREDENTIALS, limits=Limits.all_of(0.5))
+    return SmtpTransport(where, context=TRUSTED)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_answer_that_came_while_the_caller_was_busy_is_an_answer(way: str) -> None:
+    with ScriptedServer(speaking(WAYS[way])()) as server, brief(server).session() as session:
+        outcomes = list(session.deliver_all(slowly(0.7, 3)))
+        for outcome in session.deliver_all(mails(5)):
+            threading.Event().wait(0.7)
+            outcomes.append(outcome)
+    assert [told(outcome.result) for outcome in outcomes] == ["accepted"] * 8
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("death", [Conversation.close, Conversation.drop])
+def test_a_line_that_died_while_the_next_mail_was_waited_for_is_not_used(
+    way: str, death: Callable[[Conversation], None]
+) -> None:
+    def answer(conversation: Conversation) -> None:
+        conversation.say("250 2.0.0 queued")
+        death(conversation)
+
+    step = "BDAT" if way == "by BDAT" else "CONTENT"
+    with ScriptedServer(speaking(WAYS[way], {step: [answer]})()) as server, transport(server).session() as session:
+        outcomes = list(session.deliver_all(slowly(0.2, 3)))
+    assert [told(outcome.result) for outcome in outcomes] == ["accepted"] * 3
+
+
+def test_a_mail_is_on_its_way_before_the_next_is_asked_for() -> None:
+    heard = threading.Event()
+
+    def answer(conversation: Conversation) -> None:
+        heard.set()
+        conversation.say("250 2.0.0 queued")
+
+    def waiting() -> Iterator[Outgoing]:
+        yield mail(1)
+        assert heard.wait(5)
+        yield mail(2)
+
+    with ScriptedServer(speaking(BY_BDAT, {"BDAT": [answer]})()) as server, transport(server).session() as session:
+        outcomes = list(session.deliver_all(waiting()))
+    assert [told(outcome.result) for outcome in outcomes] == ["accepted"] * 2
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_after_any_doubt_the_line_is_given_up(way: str) -> None:
     step = "BDAT" if way == "by BDAT" else "CONTENT"
@@ -311,6 +364,114 @@ def test_an_iterable_that_fails_takes_no_outcome_with_it(way: str, connections: 
     assert [outcome.delivery_id for outcome in outcomes] == [f"m{number}" for number in range(1, 8)]
     assert {told(outcome.result) for outcome in outcomes} == {"accepted"}
     is_safe(mails(7), outcomes, server.taken, server.contents)
+
+
+class Unspeakable(Address):
+    """A part of somebody else's that breaks when it is used."""
+
+    @property
+    def wire(self) -> str:
+        raise LookupError("somebody else's part is broken")
+
+
+def breaking_at(number: int, several: int) -> Iterator[Outgoing]:
+    for place, outgoing in enumerate(mails(several), 1):
+        [recipient] = outgoing.envelope.recipients
+        broken = evolve(outgoing, envelope=Envelope(outgoing.envelope.sender, (Unspeakable(recipient.email),)))
+        yield broken if place == number else outgoing
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("connections", [1, 4])
+@pytest.mark.parametrize("driver", ["threads", "asyncio"])
+def test_what_breaks_on_our_own_side_is_raised_and_no_mail_that_left_is_untold(
+    driver: str, connections: int, way: str
+) -> None:
+    outcomes: list[Outcome] = []
+
+    async def on_a_loop(server: Server) -> None:
+        sending = AsyncSmtpTransport(server, context=TRUSTED)
+        async with sending.session(connections=connections) as session:
+            try:
+                async with asyncio.timeout(10):
+                    async for outcome in session.deliver_all(breaking_at(3, 8)):
+                        outcomes.append(outcome)
+            finally:
+                outcomes.extend(await session.take_unclaimed())
+
+    def in_threads(server: Server) -> None:
+        sending = SmtpTransport(server, context=TRUSTED)
+        with sending.session(connections=connections) as session:
+            try:
+                outcomes.extend(session.deliver_all(breaking_at(3, 8)))
+            finally:
+                outcomes.extend(session.take_unclaimed())
+
+    def send(server: Server) -> None:
+        asyncio.run(on_a_loop(server)) if driver == "asyncio" else in_threads(server)
+
+    with ScriptedServer(speaking(WAYS[way])()) as server, pytest.raises(LookupError, match="broken"):
+        send(transport(server).server)
+    told_of = {str(outcome.delivery_id): told(outcome.result) for outcome in outcomes}
+    assert {f"m{taken.recipients[0].partition('@')[0].removeprefix('r')}" for taken in server.taken} <= set(told_of)
+    assert told_of.get("m3", "connect") == "connect"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_interrupted_loop_tells_of_what_was_on_its_way(way: str) -> None:
+    def interrupted() -> Iterator[Outgoing]:
+        yield from mails(5)
+        raise KeyboardInterrupt
+
+    outcomes: list[Outcome] = []
+    with ScriptedServer(speaking(WAYS[way])()) as server, transport(server).session() as session:
+        with pytest.raises(KeyboardInterrupt):
+            outcomes.extend(session.deliver_all(interrupted()))
+        outcomes += session.take_unclaimed()
+    known = {outcome.delivery_id: told(outcome.result) for outcome in outcomes}
+    assert set(known.values()) <= {"accepted", "uncertain"}
+    assert {f"m{content[14:15].decode()}" for content in server.contents} <= set(known)
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+def test_the_end_of_a_session_ends_the_loop_that_was_left(connections: int) -> None:
+    threads = threading.active_count()
+    with ScriptedServer(speaking(BY_BDAT)()) as server:
+        with transport(server).session(connections=connections) as session:
+            claimed = list(islice(session.deliver_all(endless()), 5))
+        assert threading.active_count() <= threads + 2 * connections + 1  # the server's own
+        outcomes = [*claimed, *session.take_unclaimed()]
+    assert all(b"QUIT" in each.heard_in_secret for each in server.conversations)
+    assert len(server.taken) == len(outcomes)
+
+
+def test_the_end_of_a_session_on_a_loop_ends_the_loop_that_was_left() -> None:
+    async def leave(server: Server) -> list[Outcome]:
+        async with AsyncSmtpTransport(server, context=TRUSTED).session(connections=2) as session:
+            outcomes = []
+            async for outcome in session.deliver_all(endless()):
+                outcomes.append(outcome)
+                if len(outcomes) == 5:
+                    break
+        assert len(asyncio.all_tasks()) == 1
+        return outcomes + await session.take_unclaimed()
+
+    with ScriptedServer(speaking(BY_BDAT)()) as server:
+        outcomes = asyncio.run(leave(transport(server).server))
+    assert len(server.taken) == len(outcomes)
+
+
+def test_one_mail_within_a_loop_leaves_the_loop_as_it_is() -> None:
+    with ScriptedServer(speaking(BY_DOT)()) as server, transport(server).session() as session:
+        claimed = []
+        loop = session.deliver_all(mails(6))
+        for outcome in loop:
+            claimed.append(outcome)
+            if len(claimed) == 2:
+                session.deliver(mail(99))
+                break
+        outcomes = [*claimed, *session.take_unclaimed()]
+    assert len(server.taken) == len(outcomes) + 1
 
 
 @pytest.mark.parametrize("connections", [1, 4])

@@ -30,6 +30,8 @@ class SmtpLine(smtplib.SMTP):
     """
 
     sock: socket.socket
+    untouched: bool = True
+    """Whether not a byte has left of what was to be written last."""
 
     def __init__(self, server: Server, context: ssl.SSLContext, dial: Dial, published: Sequence[Tlsa] = ()) -> None:
         super().__init__(local_hostname=server.helo_name or "localhost", timeout=server.limits.connect)
@@ -83,6 +85,7 @@ class SmtpLine(smtplib.SMTP):
         Raises:
             ConnectError: the line broke, or the server takes nothing in any more.
         """
+        self.untouched = True
         sealed = words if self._tls is None else self._tls.sealed(words)
         self._send(sealed, monotonic() + self._server.limits.reply)
 
@@ -93,6 +96,9 @@ class SmtpLine(smtplib.SMTP):
             ConnectError: nothing came in time, or the line broke.
         """
         words = self._early()
+        if not words and monotonic() >= until:
+            # It was the caller who took the time: an answer that came meanwhile is an answer.
+            words = self.look()
         while not words:
             came = self._receive(until)
             words = came if self._tls is None else self._tls.opened(came)
@@ -125,11 +131,13 @@ class SmtpLine(smtplib.SMTP):
 
     def _sent(self, raw: bytes | memoryview) -> int:
         try:
-            return self.sock.send(raw)
+            sent = self.sock.send(raw)
         except _NOT_YET:
             return 0
         except OSError as error:
             raise ConnectError(f"the line to {self._server} broke: {words_of(error)}") from error
+        self.untouched = False
+        return sent
 
     def _receive(self, until: float) -> bytes:
         while _ready(self.sock, until):

@@ -30,6 +30,9 @@ from ..system import new_nonce
 from .reaching import HEAD_START, Dial, address_literal, dialled, words_of
 from .smtp_tls import TlsLayer, check_resolver, published_for, verifying_context, warn_of_clear_text
 
+_UNREAD = 1 << 18
+"""Octets that came and were not looked at yet, before no more are taken in."""
+
 _PENDING_EACH = 16
 """Mails under way or waiting for each line of a session, before no more are asked for."""
 
@@ -152,21 +155,30 @@ class AsyncSmtpSession:
                     yield early.pop(told - 1)
         finally:
             # Left half-way: what is on its way is waited for, so that its end is known.
-            early |= {ended.ticket: ended.outcome for ended in await crew.dismiss()}
-            self._unclaimed += [early[ticket] for ticket in sorted(early)]
+            try:
+                await crew.dismiss()
+            finally:
+                early |= {ended.ticket: ended.outcome for ended in crew.rest()}
+                self._unclaimed += [early[ticket] for ticket in sorted(early)]
         crew.raise_failure()
 
     async def take_unclaimed(self) -> list[Outcome]:
         """What became of mails that were on their way when the loop over `deliver_all` was left; it ends here."""
-        if self._running is not None:
-            await self._running.aclose()
+        await self._end_loop()
         unclaimed, self._unclaimed = self._unclaimed, []
         return unclaimed
 
     async def close(self) -> None:
-        """Say goodbye on every line."""
-        while self._kept:
-            self._kept.popleft().leave()
+        """Say goodbye on every line. A loop over `deliver_all` that was left ends here, if it has not before."""
+        try:
+            await self._end_loop()
+        finally:
+            while self._kept:
+                self._kept.popleft().leave()
+
+    async def _end_loop(self) -> None:
+        if self._running is not None and not self._running.ag_running:  # type: ignore[attr-defined]
+            await self._running.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -184,6 +196,9 @@ class AsyncSmtpSession:
             except TransportError as error:
                 yield Ended(first[0], Outcome(first[1].delivery_id, error))
                 continue
+            except BaseException as interruption:
+                interruption.outcome = ConnectError("interrupted before the mail was begun")  # type: ignore[attr-defined]
+                raise
             source.give_back([first])
             async for ended in conversation.converse(source):
                 yield ended
@@ -215,8 +230,13 @@ _Mail = tuple[int, Outgoing]
 
 @define(eq=False)
 class _Source:
-    """Mails to send; those that were given back come first."""
+    """Mails to send; those that were given back come first.
 
+    Attributes:
+        interrupted: what is known of mails that were on their way when something else than the line broke.
+    """
+
+    interrupted: list[Ended] = field(factory=list, init=False)
     _mails: "deque[_Mail]" = field(factory=deque, init=False)
     _finished: bool = field(default=False, init=False)
     _more: asyncio.Event = field(factory=asyncio.Event, init=False)
@@ -271,6 +291,7 @@ class _Crew:
         self._given = 0
         self._changed = asyncio.Event()
         self._feeding = asyncio.create_task(self._feed())
+        self._working = size
         self._tasks = [asyncio.create_task(self._work(serve)) for _ in range(size)]
 
     async def ended(self) -> AsyncIterator[Ended]:
@@ -278,7 +299,7 @@ class _Crew:
         while True:
             while self._ended:
                 yield self._ended.popleft()
-            if self._feeding.done() and not self._pending:
+            if self._feeding.done() and not (self._pending and self._working):
                 return
             self._changed.clear()
             await self._changed.wait()
@@ -288,12 +309,15 @@ class _Crew:
         self._pending -= 1
         self._changed.set()
 
-    async def dismiss(self) -> list[Ended]:
-        """End the work when what is on its way has ended; return what nobody has heard of."""
+    async def dismiss(self) -> None:
+        """End the work when what is on its way has ended."""
         self._feeding.cancel()
         self._source.drop()
         await asyncio.gather(self._feeding, *self._tasks, return_exceptions=True)
-        left, self._ended = list(self._ended), deque()
+
+    def rest(self) -> list[Ended]:
+        """What nobody has heard of."""
+        left, self._ended = [*self._ended, *self._source.interrupted], deque()
         return left
 
     def raise_failure(self) -> None:
@@ -317,42 +341,51 @@ class _Crew:
             self._changed.set()
 
     async def _work(self, serve: Callable[[_Source], AsyncIterator[Ended]]) -> None:
-        async for ended in serve(self._source):
-            self._ended.append(ended)
+        try:
+            async for ended in serve(self._source):
+                self._ended.append(ended)
+                self._changed.set()
+        except Exception as error:  # noqa: BLE001 - raised again when what is on its way has ended
+            self._failure = self._failure or error
+            self._feeding.cancel()
+            self._source.drop()
+        finally:
+            self._working -= 1
             self._changed.set()
 
 
-_MOST_UNHEARD = 65536
-"""Octets that may have come and wait to be heard: a server that talks while we write fills no memory."""
-
-
 class _Wire(asyncio.Protocol):
-    """What asyncio tells about a connection, made awaitable."""
+    """What asyncio tells about a connection, made awaitable.
 
-    _transport: asyncio.Transport
+    Attributes:
+        transport: the connection, once there is one.
+        lost: why nothing more will come.
+        writable: whether all that was written has left.
+    """
 
     def __init__(self) -> None:
-        self.came = bytearray()
+        self._came = bytearray()
+        self.transport: asyncio.Transport | None = None
         self.lost: ConnectError | None = None
         self._news: asyncio.Future[None] | None = None
-        self._writable = True
+        self.writable = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The line stands."""
-        self._transport = cast("asyncio.Transport", transport)
+        """There is a connection."""
+        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Something came."""
-        self.came += data
-        if len(self.came) > _MOST_UNHEARD:
-            self._transport.pause_reading()
+        self._came += data
+        if len(self._came) > _UNREAD and self.transport is not None:
+            self.transport.pause_reading()
         self._tell()
 
     def take(self) -> bytes:
-        """All that has come."""
-        came = bytes(self.came)
-        self.came.clear()
-        self._transport.resume_reading()
+        """What has come and was not taken yet."""
+        came, self._came = bytes(self._came), bytearray()
+        if len(came) > _UNREAD and self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
         return came
 
     def eof_received(self) -> None:
@@ -367,11 +400,11 @@ class _Wire(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The other side does not keep up."""
-        self._writable = False
+        self.writable = False
 
     def resume_writing(self) -> None:
         """It has caught up."""
-        self._writable = True
+        self.writable = True
         self._tell()
 
     async def news(self, until: float) -> None:
@@ -380,7 +413,7 @@ class _Wire(asyncio.Protocol):
         Raises:
             ConnectError: neither happened in time.
         """
-        await self._until(lambda: bool(self.came) or self.lost is not None, until, "did not answer in time")
+        await self._until(lambda: bool(self._came) or self.lost is not None, until, "did not answer in time")
 
     async def drained(self, until: float) -> None:
         """Wait until there is room for more to be written.
@@ -388,7 +421,7 @@ class _Wire(asyncio.Protocol):
         Raises:
             ConnectError: the other side takes nothing in any more.
         """
-        await self._until(lambda: self._writable or self.lost is not None, until, "takes nothing in any more")
+        await self._until(lambda: self.writable or self.lost is not None, until, "takes nothing in any more")
 
     async def _until(self, happened: Callable[[], bool], until: float, otherwise: str) -> None:
         loop = asyncio.get_running_loop()
@@ -524,6 +557,7 @@ class _Conversation:
             if not dialogue.over:
                 dialogue.broken(ConnectError("interrupted"))
             for ended in dialogue.take_ended():
+                source.interrupted.append(ended)
                 # Whoever waits for this mail alone hears what is known of it: `custom_smtp.sender.outcome_of`.
                 interruption.outcome = ended.outcome.result  # type: ignore[attr-defined]
             raise
@@ -557,11 +591,26 @@ class _Conversation:
             while dialogue.wants_a_look and (words := self._heard()):
                 dialogue.hear(words, now())
             if (piece := dialogue.next_piece(now())) is not None:
-                self.transport.write(self._sealed(piece))
-                if self.transport.is_closing():
-                    # The write found a broken line; the loop has to turn once before the wire knows.
-                    await asyncio.sleep(0)
-                await self.wire.drained(now() + dialogue.server.limits.reply)
+                await self._write_piece(piece)
+
+    async def _write_piece(self, piece: bytes) -> None:
+        try:
+            self.transport.write(self._sealed(piece))
+            if self.transport.is_closing():
+                # The write found a broken line; the loop has to turn once before the wire knows.
+                self.dialogue.unwritten(untouched=True)
+                await asyncio.sleep(0)
+                return
+            await self.wire.drained(asyncio.get_running_loop().time() + self.dialogue.server.limits.reply)
+        except ConnectError:
+            self.dialogue.unwritten(untouched=False)
+            # What the server said meanwhile tells more than that it takes nothing in.
+            with suppress(ConnectError):
+                while words := self._heard():
+                    self.dialogue.hear(words, asyncio.get_running_loop().time())
+            raise
+        if not self.wire.writable:
+            self.dialogue.unwritten(untouched=False)
 
     async def _read(self) -> None:
         dialogue, now = self.dialogue, asyncio.get_running_loop().time
