@@ -10,9 +10,10 @@ Three rules keep mails apart, however many are on their way at once:
    first in line. An answer that nobody waits for ends the conversation.
 2. A mail is *gone* from the moment its last piece is handed to the driver: the one with the final dot, or its BDAT
    chunk. Before that a broken line means that it has not arrived; after that, that nobody knows (RFC 1047).
-3. After a failure that can leave a transaction open, and in front of every mail that is sent while a BDAT is still
-   unanswered (RFC 3030 section 4.2: its failure leaves the state indeterminate), goes an RSET: no recipient of one
-   mail can become the recipient of another.
+3. After a failure that can leave a transaction open, and after every BDAT (RFC 3030 section 4.2: its failure leaves
+   the state indeterminate), goes an RSET: no recipient of one mail can become the recipient of another. And by BDAT
+   all good answers are alike, so a mail counts as accepted only when its RSET was answered well too: an answer too
+   many, which moves all that follow, would otherwise pass for the answer to a content that was refused.
 """
 
 from collections import deque
@@ -57,6 +58,7 @@ class Transaction:
         begun: whether any of the content was handed out.
         gone: whether the piece that completes it was handed out.
         alone: whether it is sent by itself, since an earlier answer was not its own.
+        receipt: that it was accepted, where that still waits for the answer to the RSET behind it.
         since: when it was begun, in the driver's seconds.
     """
 
@@ -69,6 +71,7 @@ class Transaction:
     begun: bool = False
     gone: bool = False
     alone: bool = False
+    receipt: Receipt | None = None
     since: float = 0.0
 
     @property
@@ -179,6 +182,7 @@ class Dialogue:
     _unanswered: "list[Transaction]" = field(factory=list)
     _handed_out: Transaction | None = None
     _needs_rset: bool = False
+    _unconfirmed: Transaction | None = None
     _closing: bool = False
     _hanging_up: bool = False
     _careful: bool = False
@@ -268,6 +272,12 @@ class Dialogue:
         self._waiting.append(Transaction(outgoing, ticket))
         self._compose()
 
+    def rest(self) -> None:
+        """No mail can be begun for now: say the RSET that the last one waits for, where no other will bring it."""
+        brought = not self._closing and (self._waiting or self._again) and len(self._unanswered) > 1
+        if self._unconfirmed is not None and not brought:
+            self._begin_anew()
+
     def next_piece(self, now: float) -> bytes | None:
         """What to write next, all of it; None if nothing. From now on it counts as written."""
         if not self._pieces:
@@ -355,7 +365,7 @@ class Dialogue:
         if self._cancelled is not None:
             return self._cancelled
         in_starttls = any(answered == self._starttls_answered for answered, _, _ in self._expected)
-        self._envelope = None
+        self._envelope = self._unconfirmed = None
         self._unanswered.clear()
         self._expected.clear()
         return TlsError(f"no STARTTLS: {error}") if in_starttls else error
@@ -508,8 +518,7 @@ class Dialogue:
         transaction.since = self._now
         if self.begun == self._mails:
             self._closing = True
-        begins_anew = self._needs_rset or (self._window > 0 and bool(self._unanswered))
-        self._needs_rset = False
+        begins_anew = self._needs_rset
         commands = self._envelope_of(transaction)
         if not self._window:
             self._envelope = transaction
@@ -517,13 +526,17 @@ class Dialogue:
         if not self._pipelining:
             self._unsaid.extend(commands)
         if begins_anew:
-            self._say(b"RSET\r\n", self._reset)
+            self._begin_anew()
         elif not self._pipelining:
             self._say_one()
         if self._window:
             self._send_in_chunks(transaction, commands)
         elif self._pipelining:
             self._say_all(transaction, commands)
+
+    def _begin_anew(self) -> None:
+        self._say(b"RSET\r\n", self._reset, self._unconfirmed)
+        self._needs_rset, self._unconfirmed = False, None
 
     def _say_all(self, transaction: Transaction, commands: list[_Command]) -> None:
         for words, answered, recipient in commands:
@@ -623,16 +636,17 @@ class Dialogue:
         self._pieces[-1].words.append(content)
         self._pieces[-1].completes = transaction
         self._unanswered.append(transaction)
+        self._needs_rset, self._unconfirmed = True, transaction
 
     def _chunk_answered(self, reply: Reply, transaction: Transaction, _recipient: Address) -> None:
-        self._unanswered.remove(transaction)
-        if reply.positive and reply.text.startswith(_OF_AN_ADDRESS):
-            # Every good answer is a 250 here: one too many, and a recipient's would count for the content.
-            self._settle(transaction, UncertainError(f"the mail was sent whole, and its answer is another's: {reply}"))
-        if reply.positive and transaction.taken and transaction.gone:
-            self._end(transaction, self._accepted(reply, transaction))
+        if reply.positive and transaction.taken and transaction.gone and not reply.text.startswith(_OF_AN_ADDRESS):
+            transaction.receipt = self._accepted(reply, transaction)
             return
-        self._needs_rset = True
+        self._unanswered.remove(transaction)
+        if self._unconfirmed is transaction:
+            self._unconfirmed = None
+        if reply.positive and reply.text.startswith(_OF_AN_ADDRESS):
+            self._settle(transaction, UncertainError(f"the mail was sent whole, and its answer is another's: {reply}"))
         if self._out_of_step(reply, transaction):
             self._once_more(transaction)
         else:
@@ -672,7 +686,13 @@ class Dialogue:
             refused=tuple(transaction.refused),
         )
 
-    def _reset(self, reply: Reply, _transaction: Transaction, _recipient: Address) -> None:
+    def _reset(self, reply: Reply, transaction: Transaction | None, _recipient: Address) -> None:
+        if transaction is not None and transaction.receipt is not None:
+            self._unanswered.remove(transaction)
+            if reply.positive or reply.code == _CLOSING:
+                self._end(transaction, transaction.receipt)
+            else:
+                self._settle(transaction, UncertainError(f"its RSET was refused, or that is its own answer: {reply}"))
         if reply.positive:
             if self._unsaid:
                 self._say_one()
@@ -692,8 +712,10 @@ class Dialogue:
             self._closing = True
         self._ended.append(Ended(transaction.ticket, Outcome(transaction.outgoing.delivery_id, result)))
 
-    def _end_of(self, transaction: Transaction, error: ConnectError) -> TransportError | None:
+    def _end_of(self, transaction: Transaction, error: ConnectError) -> Receipt | TransportError | None:
         """What a broken line means for a mail; None where it was not attempted."""
+        if transaction.receipt is not None:
+            return transaction.receipt
         if self._hanging_up and not transaction.answered and not isinstance(error, NoAnswerError):
             return None
         refusal = transaction.turned_away

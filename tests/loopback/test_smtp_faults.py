@@ -236,6 +236,7 @@ PLACES = tuple((way, step) for way, steps in STEPS.items() for step in steps)
 
 UNTOUCHED, BROKEN, DOUBT = (OK, OK, OK), (OK, "connect", OK), (OK, "uncertain", OK)
 TWO_IN_DOUBT = (OK, "uncertain", "uncertain")
+ALL_IN_DOUBT = ("uncertain", "uncertain", "uncertain")
 SOME_IN_DOUBT = (f"{OK} | uncertain", "uncertain", f"{OK} | uncertain")
 """Where the line is closed: a write may find it so before the first reply is read, and before the third has gone."""
 
@@ -349,7 +350,7 @@ def between_mails() -> Named:
         )
         if code != "421":
             script = speaking(BY_BDAT, {"RSET": [f"{code} no"]})
-            yield f"by BDAT, RSET between: {code}", Case(script=script, expected=TWO_IN_DOUBT)
+            yield f"by BDAT, RSET between: {code}", Case(script=script, expected=ALL_IN_DOUBT)
         yield f"QUIT: {code}", Case(script=speaking(BY_DOT, {"QUIT": f"{code} no"}), expected=UNTOUCHED)
 
 
@@ -690,18 +691,6 @@ CASES = dict(
     )
 )
 
-FAULTY = {
-    "by BDAT, second RCPT: a reply too many, and its content is refused": (
-        "by BDAT every good answer is a 250, so that one too many counts for the content"
-    ),
-}
-"""Cases that fail today, and what is at fault."""
-
-
-def marked(name: str) -> object:
-    return pytest.param(name, marks=pytest.mark.xfail(reason=FAULTY[name])) if name in FAULTY else name
-
-
 DRIVERS: dict[str, Callable[[Case], Run]] = {"threads": run, "asyncio": run_on_a_loop}
 
 
@@ -738,14 +727,10 @@ def runs(request: pytest.FixtureRequest) -> SideBySide:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-@pytest.mark.parametrize("case", [marked(name) for name in CASES])
+@pytest.mark.parametrize("case", CASES)
 def test_each_mail_ends_as_what_it_is(case: str, driver: str, runs: SideBySide) -> None:
     judge(runs.result(case, driver))
 
 
 def test_no_two_cases_share_a_name() -> None:
     assert len(CASES) > 400
-
-
-def test_what_is_known_to_fail_is_a_case() -> None:
-    assert set(FAULTY) <= set(CASES)

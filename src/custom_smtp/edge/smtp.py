@@ -433,6 +433,8 @@ class _Conversation:
                 if dialogue.over or (dialogue.idle and not dialogue.has_ended):
                     break
                 if not dialogue.has_words:
+                    dialogue.rest()
+                if not dialogue.has_words:
                     self._guarded(self._read)
             yield from dialogue.take_ended()
         except BaseException as interruption:
@@ -453,6 +455,10 @@ class _Conversation:
             return False
         try:
             words = self.line.look()
+            if words and self.dialogue.listening:
+                # The answer to the RSET behind a mail that was refused is nothing to wait for.
+                self.dialogue.hear(words, monotonic())
+                words = b""
         except ConnectError:
             words = b"closed"
         self.dialogue.over = bool(words)

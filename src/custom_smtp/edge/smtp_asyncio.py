@@ -548,8 +548,7 @@ class _Conversation:
                     dialogue.submit(mail[1], mail[0], loop.time())
                 if dialogue.over or (dialogue.idle and not dialogue.has_ended):
                     break
-                if not dialogue.has_words or self.wire.lost is not None:
-                    await self._guarded(self._read)
+                await self._guarded(self._rest_and_read)
             for ended in dialogue.take_ended():
                 yield ended
         except BaseException as interruption:
@@ -567,9 +566,20 @@ class _Conversation:
     def is_fit(self, longest_idle: float) -> bool:
         """Whether the line can be used again: not idle for too long, not closed, and not a word waiting on it."""
         idle = asyncio.get_running_loop().time() - self._last_used
-        fit = idle <= longest_idle and self.wire.lost is None and not self._heard()
+        fit = idle <= longest_idle and self.wire.lost is None and self._says_nothing_new()
         self.dialogue.over = not fit
         return fit
+
+    def _says_nothing_new(self) -> bool:
+        try:
+            words = self._heard()
+            if words and self.dialogue.listening:
+                # The answer to the RSET behind a mail that was refused is nothing to wait for.
+                self.dialogue.hear(words, asyncio.get_running_loop().time())
+                words = b""
+        except ConnectError:
+            words = b"closed"
+        return not words
 
     def leave(self) -> None:
         """Say goodbye, and close without waiting for the answer: each mail's end is known already."""
@@ -611,6 +621,12 @@ class _Conversation:
             raise
         if not self.wire.writable:
             self.dialogue.unwritten(untouched=False)
+
+    async def _rest_and_read(self) -> None:
+        if not self.dialogue.has_words:
+            self.dialogue.rest()
+        if not self.dialogue.has_words or self.wire.lost is not None:
+            await self._read()
 
     async def _read(self) -> None:
         dialogue, now = self.dialogue, asyncio.get_running_loop().time
