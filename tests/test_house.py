@@ -19,9 +19,9 @@ ROOT = Path(__file__).parent.parent
 VALUES = (
     "checks",
     "replies",
+    "addresses",
     "errors",
     "identifiers",
-    "addresses",
     "mail",
     "outgoing",
     "dns_records",

@@ -964,3 +964,36 @@ def sent_over(model: Model, offers: tuple[str, ...], outgoings: list[Outgoing], 
         for ended in dialogue.take_ended():
             told[ended.ticket] = re.sub(r" at 0x\w+", "", repr(ended.outcome.result))
     return told, model.taken
+
+
+# Several recipients
+
+
+def to_two(second: bytes, content: bytes, way: str = "by dot") -> list[Receipt | TransportError]:
+    """What is told of a mail to two people, the first of whom is refused for good."""
+    dialogue = opened(WAYS[way])
+    dialogue.submit(mail(1, 2), 1, 0)
+    pieces(dialogue)
+    dialogue.hear(b"250 a\r\n550 5.1.1 no\r\n" + second, 0)
+    pieces(dialogue)
+    if content:
+        dialogue.hear(content, 0)
+    else:
+        dialogue.broken(ConnectError("gone"))
+    return list(ends(dialogue).values())
+
+
+def test_where_one_may_be_taken_later_the_mail_may_and_who_may_not_is_told() -> None:
+    [error] = to_two(b"450 4.2.0 later\r\n554 no valid recipients\r\n", b"")
+    assert isinstance(error, RefusedError)
+    assert (error.retry, error.reply.code) == (Retry.LATER, 450)
+    assert [(refusal.recipient.local, refusal.error.retry) for refusal in error.refused] == [
+        ("r1-0", Retry.NEVER),
+        ("r1-1", Retry.LATER),
+    ]
+
+
+def test_a_refused_recipient_is_told_though_the_others_are_in_doubt() -> None:
+    [error] = to_two(b"250 b\r\n354 go\r\n", b"")
+    assert isinstance(error, UncertainError)
+    assert [refusal.error.reply.code for refusal in error.refused] == [550]

@@ -146,3 +146,8 @@ def test_a_challenge_is_read_as_it_is() -> None:
 
 def test_its_secrets_do_not_print() -> None:
     assert "s3cret" not in repr(ReplyReader(secrets=(b"s3cret",)))
+
+
+def test_a_secret_of_three_digits_hides_no_code() -> None:
+    [reply] = ReplyReader(secrets=(b"235",)).read(b"235 2.7.0 235 it is\r\n")
+    assert (reply.code, reply.text) == (235, "2.7.0 *** it is")

@@ -28,6 +28,7 @@ from .errors import (
     AuthError,
     ConnectError,
     NoAnswerError,
+    Refusal,
     RefusedError,
     Retry,
     Step,
@@ -35,7 +36,7 @@ from .errors import (
     TransportError,
     UncertainError,
 )
-from .outgoing import Channel, Outcome, Outgoing, Receipt, Refusal
+from .outgoing import Channel, Outcome, Outgoing, Receipt
 from .replies import Reply
 from .sasl import Exchange, begin, challenge_of, spelled
 from .servers import Credentials, OAuthCredentials, Pace, Server, Tls
@@ -81,7 +82,9 @@ class Transaction:
             return self.mail_refusal
         if self.taken or len(self.refused) < len(self.outgoing.envelope.recipients):
             return None
-        return self.refused[0].error
+        # Where any of them may be taken later, the mail may: who may not is told apart.
+        reply = next((each.error.reply for each in self.refused if each.error.reply.temporary), None)
+        return RefusedError(reply or self.refused[0].error.reply, at=Step.RCPT)
 
 
 @frozen
@@ -618,7 +621,7 @@ class Dialogue:
 
     def _nothing_answered(self, _reply: Reply, transaction: Transaction, _recipient: Address) -> None:
         self._envelope = None
-        self._end(transaction, transaction.refused[0].error)
+        self._end(transaction, transaction.turned_away or transaction.refused[0].error)
 
     def _content_answered(self, reply: Reply, transaction: Transaction, _recipient: Address) -> None:
         self._unanswered.remove(transaction)
@@ -708,6 +711,8 @@ class Dialogue:
     def _end(self, transaction: Transaction, result: Receipt | TransportError) -> None:
         by_the_server = isinstance(result, RefusedError) and result.at is not Step.EHLO
         self._refused_in_a_row = self._refused_in_a_row + 1 if by_the_server else 0
+        if isinstance(result, TransportError) and len(transaction.outgoing.envelope.recipients) > 1:
+            result.refused = tuple(transaction.refused)
         if self._refused_in_a_row == _REFUSED_IN_A_ROW:
             self._closing = True
         self._ended.append(Ended(transaction.ticket, Outcome(transaction.outgoing.delivery_id, result)))

@@ -52,8 +52,11 @@ class ReplyReader:
 
     def _line(self, line: bytes, masks: list[bytes]) -> Reply | None:
         if masks and not line.startswith(_CHALLENGE):
+            # Never in the code: a password may be three digits.
+            code, text = line[:3], line[3:]
             for secret in masks:
-                line = line.replace(secret, b"***")
+                text = text.replace(secret, b"***")
+            line = code + text
         found = _LINE.fullmatch(line)
         if found is None or len(line) > _LINE_OCTETS:
             raise ConnectError(

@@ -446,7 +446,7 @@ REFUSED: dict[str, tuple[dict[int, str], str]] = {
     "the last of three": ({8: "550 5.1.1 no"}, "accepted but r8 550"),
     "two of three": ({2: "550 5.1.1 no", 8: "553 5.1.3 no"}, "accepted but r2 550 but r8 553"),
     "one for now, one for ever": ({7: "550 5.1.1 no", 8: "450 4.2.0 later"}, "accepted but r7 550 but r8 450"),
-    "all three": ({2: "550 5.1.1 no", 7: "450 4.2.0 later", 8: "550 5.1.1 no"}, "refused rcpt 550"),
+    "all three": ({2: "550 5.1.1 no", 7: "450 4.2.0 later", 8: "550 5.1.1 no"}, "refused rcpt 450"),
 }
 
 
