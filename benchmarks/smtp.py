@@ -137,16 +137,18 @@ class Bound:
     by_cpu: bool = False  # then it is a cost, and less is better
 
 
-DOT, BDAT, CAREFUL, ASYNC_DOT, ASYNC_BDAT = (
+DOT, BDAT, RAW_DOT, RAW_BDAT, CAREFUL, ASYNC_DOT, ASYNC_BDAT = (
     "custom_smtp, dot",
     "custom_smtp, BDAT",
+    "custom_smtp, dot, raw bytes",
+    "custom_smtp, BDAT, raw bytes",
     "custom_smtp, careful",
     "custom_smtp asyncio, dot",
     "custom_smtp asyncio, BDAT",
 )
 SMTPLIB, AIOSMTPLIB, NODE, SOURCE = "smtplib kept", "aiosmtplib", "Nodemailer pool", "smtp-source"
 C_LOCK, C_PIGGY, C_BDAT = "C, lock step", "C, piggyback", "C, BDAT"
-LIMIT_OF = {DOT: C_PIGGY, ASYNC_DOT: C_PIGGY, BDAT: C_BDAT, ASYNC_BDAT: C_BDAT}
+LIMIT_OF = dict.fromkeys((DOT, RAW_DOT, ASYNC_DOT), C_PIGGY) | dict.fromkeys((BDAT, RAW_BDAT, ASYNC_BDAT), C_BDAT)
 
 BOUNDS = (
     Bound("STARTTLS, by dot, of smtplib", "starttls-20KB-1-0ms", DOT, SMTPLIB, 4, 5.5),
@@ -275,7 +277,8 @@ class Workshop:
     def clients(self) -> list[Client]:
         python = sys.executable
         ours = (python, str(HERE / "clients" / "ours.py"))
-        threads = [Client(DOT, ours, "dot"), Client(BDAT, ours, "bdat"), Client(CAREFUL, ours, "careful")]
+        manners = {DOT: "dot", BDAT: "bdat", RAW_DOT: "dot-raw", RAW_BDAT: "bdat-raw", CAREFUL: "careful"}
+        threads = [Client(name, ours, manner) for name, manner in manners.items()]
         loop = (python, str(HERE / "clients" / "ours_asyncio.py"))
         twins = [Client(ASYNC_DOT, loop, "dot"), Client(ASYNC_BDAT, loop, "bdat")]
         native = (str(self.folder / "client"),)

@@ -77,7 +77,8 @@ class Envelope:
     def smtputf8(self) -> bool:
         """Whether an address needs a server with SMTPUTF8 (RFC 6531)."""
         named = self.recipients if self.sender is None else (self.sender, *self.recipients)
-        return not all(address.email.isascii() or address.local.isascii() for address in named)
+        all_ascii = "".join([address.email for address in named]).isascii()
+        return not (all_ascii or all(address.local.isascii() for address in named))
 
 
 class WireForm(bytes):

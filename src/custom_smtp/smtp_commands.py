@@ -14,30 +14,30 @@ _XTEXT = re.compile(r"[^!-*,-<>-~]")  # RFC 3461 section 4: printable ASCII but 
 
 def mail_command(outgoing: Outgoing, offers: Offers) -> bytes:
     """MAIL, with the parameters that the mail needs and the server knows (RFC 5321 section 4.1.1.2)."""
-    envelope = outgoing.envelope
-    words = [f"MAIL FROM:<{envelope.sender.wire if envelope.sender else ''}>"]
-    if "SIZE" in offers:
-        words.append(f"SIZE={len(outgoing.content)}")
+    envelope, known = outgoing.envelope, offers.parameters
+    words = f"MAIL FROM:<{envelope.sender.wire if envelope.sender else ''}>"
+    if "SIZE" in known:
+        words += f" SIZE={len(outgoing.content)}"
     if WireForm(outgoing.content).eight_bit:
-        words.append("BODY=8BITMIME")
-    if needs_utf8(outgoing):
-        words.append("SMTPUTF8")
+        words += " BODY=8BITMIME"
+    if "SMTPUTF8" in known and needs_utf8(outgoing):
+        words += " SMTPUTF8"
     if outgoing.require_tls:
-        words.append("REQUIRETLS")
-    if "DSN" in offers:
-        words.append(f"RET={envelope.returned.value} ENVID={xtext(outgoing.delivery_id)}")
-    return f"{' '.join(words)}\r\n".encode()
+        words += " REQUIRETLS"
+    if "DSN" in known:
+        words += f" RET={envelope.returned.value} ENVID={xtext(outgoing.delivery_id)}"
+    return f"{words}\r\n".encode()
 
 
 def rcpt_command(outgoing: Outgoing, recipient: Address, offers: Offers) -> bytes:
     """RCPT for one recipient (RFC 5321 section 4.1.1.3, RFC 3461 sections 4.1 and 4.2)."""
-    words = [f"RCPT TO:<{recipient.wire}>"]
-    if "DSN" in offers:
+    words = f"RCPT TO:<{recipient.wire}>"
+    if "DSN" in offers.parameters:
         if outgoing.envelope.notify:
-            words.append("NOTIFY=" + ",".join(each.value for each in outgoing.envelope.notify))
+            words += f" NOTIFY={','.join(each.value for each in outgoing.envelope.notify)}"
         if recipient.wire.isascii():
-            words.append(f"ORCPT=rfc822;{xtext(recipient.wire)}")
-    return f"{' '.join(words)}\r\n".encode()
+            words += f" ORCPT=rfc822;{xtext(recipient.wire)}"
+    return f"{words}\r\n".encode()
 
 
 def stuffed(content: bytes) -> bytes:
@@ -51,16 +51,16 @@ def stuffed(content: bytes) -> bytes:
 
 def unfit(outgoing: Outgoing, offers: Offers, *, secret: bool) -> RefusedError | None:
     """What the server's offers rule out, in the words that its standard has for it; None where the mail may go."""
-    size = len(outgoing.content)
-    most = offers.limit("RCPTMAX")
+    size, known = len(outgoing.content), offers.parameters
+    most = offers.recipients
     reply = None
     if offers.size is not None and size > offers.size:
         reply = Reply(552, f"5.3.4 {size} octets are over the server's SIZE of {offers.size}")
-    elif needs_utf8(outgoing) and "SMTPUTF8" not in offers:
+    elif "SMTPUTF8" not in known and needs_utf8(outgoing):
         reply = Reply(550, "5.6.7 the server does not offer SMTPUTF8, which an address needs")
-    elif WireForm(outgoing.content).eight_bit and "8BITMIME" not in offers:
+    elif "8BITMIME" not in known and WireForm(outgoing.content).eight_bit:
         reply = Reply(554, "5.6.3 the server does not offer 8BITMIME, which the content needs")
-    elif outgoing.require_tls and not (secret and "REQUIRETLS" in offers):
+    elif outgoing.require_tls and not (secret and "REQUIRETLS" in known):
         reply = Reply(550, "5.7.30 the server does not offer REQUIRETLS, which the mail asks for")
     elif most is not None and len(outgoing.envelope.recipients) > most:
         reply = Reply(550, f"5.5.3 the server takes {most} recipients at once: send in several")

@@ -16,7 +16,7 @@ Three rules keep mails apart, however many are on their way at once:
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field, frozen
@@ -93,13 +93,13 @@ class _Piece:
     """Words to be written in one go.
 
     Attributes:
-        words: what to write.
+        words: what to write, in parts.
         replies: how many replies they ask for.
         begins: the mail whose content this is.
         completes: the mail that is gone once this is written.
     """
 
-    words: bytes
+    words: list[bytes]
     replies: int = 0
     begins: Transaction | None = None
     completes: Transaction | None = None
@@ -115,7 +115,6 @@ _OF_AN_ADDRESS = "2.1."
 
 _CHALLENGE = 334
 _CLOSING = 421
-_LINE_END = b"\r\n"
 _AT_ONCE = 65536
 """Octets of a content that goes in one piece with its final dot. A larger one is on its way for a while, in which the
 server may turn it away or go: so the dot waits for a last look."""
@@ -170,6 +169,7 @@ class Dialogue:
     _expected: "deque[tuple[_Answered, Any, Any]]" = field(factory=deque)
     _since: float = 0.0
     _asked: int = 1
+    _named: str = ""
     _pieces: "deque[_Piece]" = field(factory=deque)
     _waiting: "deque[Transaction]" = field(factory=deque)
     _again: "deque[Transaction]" = field(factory=deque)
@@ -190,6 +190,7 @@ class Dialogue:
 
     def __attrs_post_init__(self) -> None:
         self._since = self._now
+        self._named = str(self.server)
         self._expected.append((self._greeted, None, None))
 
     # What a driver asks and tells
@@ -272,7 +273,7 @@ class Dialogue:
         if piece.completes is not None:
             piece.completes.gone = True
         self._since = now
-        return piece.words
+        return piece.words[0] if len(piece.words) == 1 else b"".join(piece.words)
 
     def hear(self, data: bytes, now: float) -> None:
         """Take in what the server said.
@@ -284,18 +285,17 @@ class Dialogue:
         for reply in self._reader.read(data):
             if self.wants_tls:
                 break
-            if not self._may_answer():
+            if self._asked <= 0 and not self._turned_away_half_way():
                 raise ConnectError(f"{self.server} spoke out of turn: {str(reply)!r}")
             answered, transaction, recipient = self._expected.popleft()
             self._asked -= 1
             if self.transcript is not None:
-                said = f"{reply}" if reply.code != _CHALLENGE else "334 ..."
-                for line in said.split("\n"):
-                    self.transcript(f"< {line}")
+                _show(reply, self.transcript)
             self._since = self._now = now
             # RFC 5321 section 3.8: after a 421 the server closes, and has not looked at what was said behind it.
             self._hanging_up = reply.code == _CLOSING
-            self._closing = self._closing or self._hanging_up
+            if self._hanging_up:
+                self._closing = True
             if transaction is not None:
                 transaction.answered = True
             answered(reply, transaction, recipient)
@@ -360,9 +360,9 @@ class Dialogue:
         elif not self.over:
             self._say(b"QUIT\r\n", self._goodbye)
 
-    def _may_answer(self) -> bool:
-        """Whether a reply is due: to words that were handed out, or to a content that is turned away half-way."""
-        return self._asked > 0 or (bool(self._expected) and self.wants_a_look)
+    def _turned_away_half_way(self) -> bool:
+        """Whether a reply is due though all words were answered: to a content before its final dot."""
+        return bool(self._expected) and self.wants_a_look
 
     # Opening
 
@@ -458,12 +458,10 @@ class Dialogue:
             self._begin(transaction)
 
     def _next(self) -> Transaction | None:
-        if not self.ready or self._closing or self._envelope is not None:
-            return None
         queue = self._again or self._waiting
-        if not queue or len(self._unanswered) >= self._ahead(queue[0]):
+        if not queue or not self.ready or self._closing or self._envelope is not None:
             return None
-        return queue.popleft()
+        return None if len(self._unanswered) >= self._ahead(queue[0]) else queue.popleft()
 
     def _ahead(self, transaction: Transaction) -> int:
         """How many mails may be unanswered when this one is begun, itself included."""
@@ -482,7 +480,7 @@ class Dialogue:
             self._closing = True
         begins_anew = self._needs_rset or (self._window > 0 and bool(self._unanswered))
         self._needs_rset = False
-        commands = list(self._envelope_of(transaction))
+        commands = self._envelope_of(transaction)
         if not self._window:
             self._envelope = transaction
             commands.append((b"DATA\r\n", self._data_answered, None))
@@ -498,16 +496,19 @@ class Dialogue:
             self._say_all(transaction, commands)
 
     def _say_all(self, transaction: Transaction, commands: list[_Command]) -> None:
-        self._expected.extend((answered, transaction, recipient) for _, answered, recipient in commands)
-        if self.transcript is not None:
-            for words, _, _ in commands:
-                self.transcript(f"> {words.partition(_LINE_END)[0].decode('utf-8', 'backslashreplace')}")
-        self._add(b"".join([words for words, _, _ in commands]), len(commands))
+        for words, answered, recipient in commands:
+            self._expected.append((answered, transaction, recipient))
+            if self.transcript is not None:
+                self.transcript(f"> {words.decode('utf-8', 'backslashreplace').rstrip()}")
+        self._add([words for words, _, _ in commands])
 
-    def _envelope_of(self, transaction: Transaction) -> Iterator[_Command]:
-        yield mail_command(transaction.outgoing, self.offers), self._mail_answered, None
-        for recipient in transaction.outgoing.envelope.recipients:
-            yield rcpt_command(transaction.outgoing, recipient, self.offers), self._rcpt_answered, recipient
+    def _envelope_of(self, transaction: Transaction) -> list[_Command]:
+        outgoing, offers = transaction.outgoing, self.offers
+        recipients: list[_Command] = [
+            (rcpt_command(outgoing, recipient, offers), self._rcpt_answered, recipient)
+            for recipient in outgoing.envelope.recipients
+        ]
+        return [(mail_command(outgoing, offers), self._mail_answered, None), *recipients]
 
     def _say_one(self) -> None:
         """Without PIPELINING each command waits for the answer to the one before."""
@@ -517,18 +518,18 @@ class Dialogue:
     def _mail_answered(self, reply: Reply, transaction: Transaction, _recipient: Address) -> None:
         if not reply.positive:
             transaction.mail_refusal = RefusedError(self._refusal(reply), at=Step.MAIL)
-        self._go_on(transaction)
+        if self._unsaid:
+            self._go_on(transaction)
 
     def _rcpt_answered(self, reply: Reply, transaction: Transaction, recipient: Address) -> None:
         if reply.positive:
             transaction.taken += 1
         else:
             transaction.refused.append(Refusal(recipient, RefusedError(self._refusal(reply), at=Step.RCPT)))
-        self._go_on(transaction)
+        if self._unsaid:
+            self._go_on(transaction)
 
     def _go_on(self, transaction: Transaction) -> None:
-        if not self._unsaid:
-            return
         if (refusal := transaction.turned_away) is None:
             self._say_one()
             return
@@ -568,7 +569,7 @@ class Dialogue:
         if self.transcript is not None:
             self.transcript(f"> ({len(content)} octets of content)")
         together = len(content) <= _AT_ONCE
-        self._pieces.append(_Piece(content, begins=transaction, completes=transaction if together else None))
+        self._pieces.append(_Piece([content], begins=transaction, completes=transaction if together else None))
         self._say(b".\r\n", self._content_answered, transaction)
         self._pieces[-1].completes = transaction
 
@@ -586,15 +587,16 @@ class Dialogue:
         content = transaction.outgoing.content
         if self._pieces and self._pieces[-1].completes is not None:
             # One mail to a piece: should writing it fail, the next is known not to have gone.
-            self._pieces.append(_Piece(b""))
-        commands.append((b"BDAT %d LAST\r\n%b" % (len(content), content), self._chunk_answered, None))
+            self._pieces.append(_Piece([]))
+        commands.append((b"BDAT %d LAST\r\n" % len(content), self._chunk_answered, None))
         self._say_all(transaction, commands)
+        self._pieces[-1].words.append(content)
         self._pieces[-1].completes = transaction
         self._unanswered.append(transaction)
 
     def _chunk_answered(self, reply: Reply, transaction: Transaction, _recipient: Address) -> None:
         self._unanswered.remove(transaction)
-        if reply.positive and reply.enhanced.startswith(_OF_AN_ADDRESS):
+        if reply.positive and reply.text.startswith(_OF_AN_ADDRESS):
             # Every good answer is a 250 here: one too many, and a recipient's would count for the content.
             self._settle(transaction, UncertainError(f"the mail was sent whole, and its answer is another's: {reply}"))
         if reply.positive and transaction.taken:
@@ -635,7 +637,7 @@ class Dialogue:
         return Receipt(
             transaction.outgoing.delivery_id,
             reply,
-            str(self.server),
+            self._named,
             self.channel,
             refused=tuple(transaction.refused),
         )
@@ -688,18 +690,25 @@ class Dialogue:
         self._expected.append((answered, transaction, recipient))
         if self.transcript is not None:
             self.transcript(f"> {shown or words.decode('utf-8', 'backslashreplace').rstrip()}")
-        self._add(words, 1)
+        self._add([words])
 
-    def _add(self, words: bytes, replies: int) -> None:
+    def _add(self, commands: list[bytes]) -> None:
         """They go with the piece before them where they can: one write, one packet."""
         if not self._pieces or self._pieces[-1].is_content_alone:
-            self._pieces.append(_Piece(b""))
+            self._pieces.append(_Piece([]))
         piece = self._pieces[-1]
-        piece.words += words
-        piece.replies += replies
+        piece.words += commands
+        piece.replies += len(commands)
 
     def _refusal(self, reply: Reply) -> Reply:
         """A refusal's reply. What is out of place (a 2xx or 3xx where neither means anything) ends the conversation."""
         if reply.code >= 400:
             return reply
         raise ConnectError(f"{self.server} answered out of place: {reply!s}")
+
+
+def _show(reply: Reply, transcript: Callable[[str], None]) -> None:
+    """Tell the transcript; what a challenge holds is for the login alone."""
+    said = f"{reply}" if reply.code != _CHALLENGE else "334 ..."
+    for line in said.split("\n"):
+        transcript(f"< {line}")

@@ -11,9 +11,22 @@ class Offers:
 
     Attributes:
         parameters: by keyword in capitals, what stood behind it.
+        size: the largest content in octets (RFC 1870); None for no fixed limit.
+        recipients: the most that one mail may have (RFC 9422); None where no limit is named.
     """
 
     parameters: dict[str, str] = field(factory=dict)
+    size: int | None = field(init=False, eq=False, repr=False)
+    recipients: int | None = field(init=False, eq=False, repr=False)
+
+    @size.default
+    def _size(self) -> int | None:
+        limit = self.parameters.get("SIZE", "")
+        return int(limit) or None if limit.isdecimal() and len(limit) < 20 else None
+
+    @recipients.default
+    def _recipients(self) -> int | None:
+        return self.limit("RCPTMAX")
 
     @classmethod
     def of(cls, reply: Reply) -> "Offers":
@@ -33,12 +46,6 @@ class Offers:
     def mechanisms(self) -> frozenset[str]:
         """What it takes for a login (RFC 4954)."""
         return frozenset(self.parameters.get("AUTH", "").upper().split())
-
-    @property
-    def size(self) -> int | None:
-        """The largest content in octets (RFC 1870); None for no fixed limit."""
-        limit = self.parameters.get("SIZE", "")
-        return int(limit) or None if limit.isdecimal() and len(limit) < 20 else None
 
     def limit(self, name: str) -> int | None:
         """One of its LIMITS (RFC 9422), such as ``MAILMAX``; None where it names none."""

@@ -43,8 +43,8 @@ class ReplyReader:
         masks = [secret for secret in self.secrets if secret in said]
         *lines, self._heard = said.split(b"\n")
         for line in lines:
-            reply = self._line(line.removesuffix(b"\r"), masks)
-            if reply is not None:
+            reply = None if masks or self._texts else _simple(line)
+            if reply is not None or (reply := self._line(line.removesuffix(b"\r"), masks)) is not None:
                 yield reply
         if len(self._heard) > _LINE_OCTETS:
             raise ConnectError(f"the server gave a reply line of over {_LINE_OCTETS} octets")
@@ -53,8 +53,6 @@ class ReplyReader:
         if masks and not line.startswith(_CHALLENGE):
             for secret in masks:
                 line = line.replace(secret, b"***")
-        if not (masks or self._texts) and (reply := _simple(line)) is not None:
-            return reply
         found = _LINE.fullmatch(line)
         if found is None or len(line) > _LINE_OCTETS:
             raise ConnectError(
@@ -77,7 +75,7 @@ class ReplyReader:
 @lru_cache(maxsize=64)
 def _simple(line: bytes) -> Reply | None:
     """A reply of one line, as most are, and most of them again and again; None for anything else."""
-    found = _LINE.fullmatch(line)
+    found = _LINE.fullmatch(line.removesuffix(b"\r"))
     if found is None or found[2] == b"-" or len(line) > _LINE_OCTETS:
         return None
     return Reply(int(found[1]), (found[3] or b"").decode("utf-8", "backslashreplace"))

@@ -2,10 +2,18 @@
 
 import asyncio
 import socket
+import ssl
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
 from time import monotonic
 
 import pytest
+from attrs import evolve
 
 from custom_smtp import Address, DeliveryId, Outgoing, Server, SmtpTransport
 from custom_smtp.edge.smtp_asyncio import AsyncSmtpTransport
@@ -70,6 +78,58 @@ def test_a_connection_of_ones_own_is_used_and_made_quick() -> None:
     with connection:
         # Without it, a small write waits until the one before is acknowledged.
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+@contextmanager
+def proxy_behind_tls(port: int) -> Iterator[int]:
+    """Hands on to this port, as it is, what comes over TLS of its own."""
+
+    async def hand_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", port)
+
+        async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            while data := await source.read(65536):
+                sink.write(data)
+                await sink.drain()
+            sink.close()
+
+        await asyncio.gather(pump(reader, server_writer), pump(server_reader, writer), return_exceptions=True)
+
+    async def serve(listening: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]]) -> None:
+        done = asyncio.Event()
+        server = await asyncio.start_server(hand_on, "127.0.0.1", 0, ssl=context)
+        listening.set_result((asyncio.get_running_loop(), done, server.sockets[0].getsockname()[1]))
+        await done.wait()
+        server.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with TemporaryDirectory() as folder:
+        context.load_cert_chain(*GOOD.write(Path(folder), "proxy"))
+    listening: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]] = Future()
+    thread = Thread(target=lambda: asyncio.run(serve(listening)))
+    thread.start()
+    loop, done, own_port = listening.result(timeout=5)
+    try:
+        yield own_port
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join()
+
+
+def test_a_proxy_that_is_itself_reached_over_tls_is_gone_through() -> None:
+    """Many words come at once, more than TLS hands over in one piece, and a large mail goes."""
+    offers = [f"X-OFFER-{number} {'x' * 400}" for number in range(60)]
+    with ScriptedServer(polite(certificate=GOOD, offers=offers)) as server, proxy_behind_tls(server.port) as port:
+
+        def dial(_server: Server) -> socket.socket:
+            return TRUSTED.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="127.0.0.1")
+
+        transport = SmtpTransport(server_at("127.0.0.1", server.port), context=TRUSTED, dial=dial)
+        with transport.session() as session:
+            large = evolve(OUTGOING, content=b"Subject: x\r\n\r\n" + b"x\r\n" * 500_000)
+            assert session.deliver(OUTGOING).reply.code == 250
+            assert session.deliver(large).reply.code == 250
+    assert len(server.contents) == 2
 
 
 def test_a_proxy_that_fails_is_a_connect_error() -> None:

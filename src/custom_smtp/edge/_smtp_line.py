@@ -3,6 +3,7 @@
 It knows no word of SMTP: what is said is the dialogue's.
 """
 
+import select
 import smtplib
 import socket
 import ssl
@@ -17,6 +18,8 @@ from ..servers import Server
 from .smtp_tls import TlsLayer
 
 _CHUNK = 65536
+# A socket may be secret by itself, to a proxy. No record of TLS is longer than a chunk, so that it holds nothing back.
+_NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 Dial = Callable[[Server], socket.socket]
 """Opens a connection to a server; what it cannot, it tells by an OSError."""
@@ -51,6 +54,8 @@ class SmtpLine(smtplib.SMTP):
             raise ConnectError(f"{self._server} cannot be reached: {_words(error)}") from error
         # Without it, a small write waits until the one before is acknowledged (Nagle's rule), and that takes its time.
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # It never waits by itself: how long to wait is another matter for each word.
+        self.sock.settimeout(0)
 
     @property
     def name(self) -> str:
@@ -114,42 +119,64 @@ class SmtpLine(smtplib.SMTP):
         if self._early:
             words, self._early = self._early, b""
             return words
-        try:
-            came = self._received(0)
-        except BlockingIOError:
-            return b""
-        return came if self._tls is None else self._tls.opened(came)
+        came = self._received()
+        return came if self._tls is None or not came else self._tls.opened(came)
 
     def _send(self, raw: bytes, until: float) -> None:
-        left = until - monotonic()
-        if left <= 0:
-            raise ConnectError(f"{self._server} takes nothing in any more")
-        self.sock.settimeout(left)
+        sent = self._sent(raw)
+        while sent < len(raw):
+            if not _ready(self.sock, until, writing=True):
+                raise ConnectError(f"{self._server} takes nothing in any more")
+            sent += self._sent(memoryview(raw)[sent:])
+
+    def _sent(self, raw: bytes | memoryview) -> int:
         try:
-            self.sock.sendall(raw)
+            return self.sock.send(raw)
+        except _NOT_YET:
+            return 0
         except OSError as error:
             raise ConnectError(f"the line to {self._server} broke: {_words(error)}") from error
 
     def _receive(self, until: float) -> bytes:
-        left = until - monotonic()
-        if left <= 0:
-            raise NoAnswerError(f"{self._server} did not answer in time")
-        try:
-            return self._received(left)
-        except TimeoutError as error:
-            raise NoAnswerError(f"{self._server} did not answer in time") from error
+        while _ready(self.sock, until):
+            if received := self._received():
+                return received
+        raise NoAnswerError(f"{self._server} did not answer in time")
 
-    def _received(self, patience: float) -> bytes:
-        self.sock.settimeout(patience)
+    def _received(self) -> bytes:
+        """What is there; nothing where there is nothing yet."""
         try:
             received: bytes = self.sock.recv(_CHUNK)
-        except (TimeoutError, BlockingIOError):
-            raise
+        except _NOT_YET:
+            return b""
         except OSError as error:
             raise ConnectError(f"the line to {self._server} broke: {_words(error)}") from error
         if not received:
             raise ConnectError(f"{self._server} closed the line")
         return received
+
+
+def _by_poll(sock: socket.socket, until: float, *, writing: bool = False) -> bool:
+    """Whether it can be read from, or written to, before this moment of the monotonic clock."""
+    left = until - monotonic()
+    if left <= 0:
+        return False
+    waiting = select.poll()
+    waiting.register(sock, select.POLLOUT if writing else select.POLLIN)
+    return bool(waiting.poll(left * 1000))
+
+
+def _by_select(sock: socket.socket, until: float, *, writing: bool = False) -> bool:
+    """The same where the system has no poll."""
+    left = until - monotonic()
+    if left <= 0:
+        return False
+    reading, written = ((), (sock,)) if writing else ((sock,), ())
+    return any(select.select(reading, written, (), left))
+
+
+# Python's select takes none of a process's many files but its first thousand, where there is poll.
+_ready = _by_poll if hasattr(select, "poll") else _by_select
 
 
 def _words(error: Exception) -> str:

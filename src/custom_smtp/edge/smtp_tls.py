@@ -95,8 +95,12 @@ class TlsLayer:
         self._came.write(came)
         words = b""
         try:
-            while more := self._tls.read(_CHUNK):
+            while self._came.pending or self._tls.pending():
+                if not (more := self._tls.read(_CHUNK)):
+                    break
                 words += more
+            else:
+                return words
         except ssl.SSLWantReadError:
             return words
         except ssl.SSLError as error:
