@@ -6,8 +6,8 @@ found that says for sure by what name they come, and some were seen under those 
 gives them away (see `custom_smtp.verdicts`).
 """
 
-from collections.abc import Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
@@ -220,6 +220,7 @@ class Tables:
     _begins: tuple[str, ...] = field(init=False, repr=False, eq=False)
     _parts: tuple[str, ...] = field(init=False, repr=False, eq=False)
     _by_range: Mapping[tuple[int, int], Mapping[int, Network]] = field(init=False, repr=False, eq=False)
+    _made_by: Callable[[str], tuple[Agent, ...]] = field(init=False, repr=False, eq=False)
 
     @agent_names.default
     def _all_agent_names(self) -> frozenset[str]:
@@ -250,19 +251,24 @@ class Tables:
                 found.setdefault((at.version, at.prefixlen), {})[int(at.network_address)] = network
         return found
 
+    @_made_by.default
+    def _remembering(self) -> Callable[[str], tuple[Agent, ...]]:
+        # Readers are many, the programs that they read with are few.
+        return lru_cache(maxsize=1024)(self._agents)
+
     def rows(self, user_agent: str, client: str) -> tuple[Row, ...]:
         """What is known of whoever came with this User-Agent from this address (or from this range of addresses)."""
-        known = user_agent and self._is_known(user_agent)
-        agents = tuple(agent for agent in self.agents if agent.made(user_agent)) if known else ()
+        agents = self._made_by(user_agent) if user_agent else ()
         return agents + self._networks(client) if self.networks else agents
 
-    def _is_known(self, user_agent: str) -> bool:
-        # Most are not, which is much faster to see for all programs at once.
-        return (
+    def _agents(self, user_agent: str) -> tuple[Agent, ...]:
+        # Most are not known, which is much faster to see for all programs at once.
+        known = (
             user_agent.startswith(self._begins)
             or user_agent in self._wholes
             or any(part in user_agent for part in self._parts)
         )
+        return tuple(agent for agent in self.agents if agent.made(user_agent)) if known else ()
 
     def _networks(self, client: str) -> tuple[Network, ...]:
         at = range_of(client)
@@ -337,12 +343,14 @@ HEAD = "HEAD"
 def _signs(request: Request) -> tuple[str, ...]:
     asked = (HEAD,) if request.method == "HEAD" else ()
     headers = request.headers
+    if _PREFETCH.isdisjoint(headers):
+        return asked
     return asked + tuple(
-        f"{name}: prefetch" for name, key in _PREFETCH if key in headers and headers[key].lower().startswith("prefetch")
+        f"{name}: prefetch" for name in PREFETCH_HEADERS if headers.get(name.lower(), "").lower().startswith("prefetch")
     )
 
 
-_PREFETCH = tuple((name, name.lower()) for name in PREFETCH_HEADERS)
+_PREFETCH = frozenset(name.lower() for name in PREFETCH_HEADERS)
 
 
 def _fact(text: str) -> str:

@@ -101,6 +101,11 @@ class Tokens:
     _seals: dict[bytes, _Seal] = field(init=False, repr=False, eq=False)
     _first: _Seal = field(init=False, repr=False, eq=False)
 
+    @property
+    def waits(self) -> bool:
+        """Never (see `ports.waits`)."""
+        return False
+
     @_seals.default
     def _all_seals(self) -> dict[bytes, _Seal]:
         seals = {seal.head: seal for seal in map(_seal, self.keys)}

@@ -52,9 +52,9 @@ def location(target: str) -> str | None:
     in the host, percent-encoded UTF-8 elsewhere; a backslash in the path becomes a slash. What is left is read alike by
     every program, by that standard or by RFC 3986. What is ASCII stays, so that nothing is encoded twice.
     """
+    if _NOTHING_TO_CHANGE.fullmatch(target):
+        return target
     link = followed(target)
-    if _NOTHING_TO_CHANGE.fullmatch(link):
-        return link
     split = _TARGET.fullmatch(link)
     if split is None or _UNSENDABLE.search(link):
         return None
