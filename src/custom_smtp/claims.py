@@ -13,6 +13,10 @@ _UNCLEAN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _URL = re.compile(r"[hH][tT][tT][pP][sS]?://[^/?#\\]")
 
 
+HONEYPOT = "honeypot"
+"""The `Claim.link` of a link that no person sees: whoever follows it is a machine."""
+
+
 class Purpose(bytes, Enum):
     """What a token is good for; it is refused everywhere else."""
 

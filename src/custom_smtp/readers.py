@@ -16,9 +16,6 @@ from attrs import Attribute, field, frozen
 from .checks import ConfigurationError
 from .web import Request
 
-HONEYPOT = "honeypot"
-"""The `Claim.link` of a link that no person sees: whoever follows it is a machine."""
-
 HASHED = "hashed:"
 """How an address or a User-Agent begins of which only a keyed hash was kept."""
 

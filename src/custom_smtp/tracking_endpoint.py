@@ -8,13 +8,13 @@ from typing import Any
 from attrs import Attribute, evolve, field, frozen
 
 from .checks import ConfigurationError, shown
-from .claims import Claim, Purpose
+from .claims import HONEYPOT, Claim, Purpose
 from .errors import TokenError
 from .events import About, Clicked, Opened
 from .ports import Clock, LinkTokens, waits
 from .privacy import KEEP_ALL, Keep, Privacy
 from .proxies import Proxies
-from .readers import HONEYPOT, Facts
+from .readers import Facts
 from .system import utc_now
 from .tokens import are_tokens
 from .urls import location
