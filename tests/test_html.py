@@ -169,11 +169,8 @@ def test_what_is_no_link_is_left(text: str) -> None:
         ("<svg><foreignObject><svg><style><a href=1></foreignObject><style><a href=2>", ["1", "2"]),
         ("<svg><mi><style><a href=1>", ["1"]),
         ("<svg><!-- <a href=1> --><!--[if mso]><a href=2><![endif]--><a href=3>", ["2", "3"]),
-        (
-            "<svg><!--[if mso]><math><style><![endif]--><style><a href=1></style><!--[if mso]>x<![endif]--></svg>"
-            "<style><a href=2>",
-            ["1"],
-        ),
+        ("<svg><!--[if mso]><math><style><![endif]--><style><a href=1></svg><style><a href=2>", ["1"]),
+        ("<svg><!--[if mso]><svg></svg><![endif]--><style><a href=1></svg>", ["1"]),
         ("<math><annotation-xml><a href=1></annotation-xml></math>", ["1"]),
         ("<noscript><a href=1></noscript>", ["1"]),
     ],
