@@ -63,7 +63,7 @@ _EVENTS = rf"""
   | (?P<island><(?P<island_name>{_one_of("svg", "math")}){_ATTRIBUTES}>)
 """
 _LINK_NAME = re.compile(r"a|area|v:.*", re.DOTALL)
-_IF = rf"\[{_any_case('if')}[^\]>]*+\]>"
+_IF = rf"\[{_any_case('if')}[^\]<>]*+\]>"
 _OPENS = rf"{_LINK}|{_one_of('base', 'svg', 'math', *_RAW)}|/{_one_of('body')}"
 
 # Most tags can be told from the ones that matter by two letters.
