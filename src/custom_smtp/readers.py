@@ -6,8 +6,8 @@ found that says for sure by what name they come, and some were seen under those 
 gives them away (see `custom_smtp.verdicts`).
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache, partial
+from collections.abc import Iterable, Mapping
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
@@ -194,6 +194,8 @@ Bring your own, as ``Tables(networks=...)``. Lists are published by Google for i
 Relay (https://developer.apple.com/support/prepare-your-network-for-icloud-private-relay/), behind which people click.
 """
 
+_MOST_SEEN = 1024
+
 RETIRED: frozenset[str] = frozenset()
 """Names of rows that were taken out of the tables: what rested on them alone is judged as if they had never been."""
 
@@ -217,7 +219,7 @@ class Tables:
     _begins: tuple[str, ...] = field(init=False, repr=False, eq=False)
     _parts: tuple[str, ...] = field(init=False, repr=False, eq=False)
     _by_range: Mapping[tuple[int, int], Mapping[int, Network]] = field(init=False, repr=False, eq=False)
-    _made_by: Callable[[str], tuple[Agent, ...]] = field(init=False, repr=False, eq=False)
+    _seen: dict[str, tuple[Agent, ...]] = field(init=False, repr=False, eq=False, factory=dict)
 
     @agent_names.default
     def _all_agent_names(self) -> frozenset[str]:
@@ -248,19 +250,19 @@ class Tables:
                 found.setdefault((at.version, at.prefixlen), {})[int(at.network_address)] = network
         return found
 
-    @_made_by.default
-    def _remembering(self) -> Callable[[str], tuple[Agent, ...]]:
-        # Readers are many, the programs that they read with are few.
-        return lru_cache(maxsize=1024)(self._agents)
-
     def rows(self, user_agent: str, client: str) -> tuple[Row, ...]:
         """What is known of whoever came with this User-Agent from this address (or from this range of addresses)."""
-        agents = self._made_by(user_agent) if user_agent else ()
+        agents = self._seen.get(user_agent)
+        if agents is None:
+            # Readers are many, the programs that they read with are few.
+            if len(self._seen) >= _MOST_SEEN:
+                self._seen.clear()
+            agents = self._seen[user_agent] = self._agents(user_agent)
         return agents + self._networks(client) if self.networks else agents
 
     def _agents(self, user_agent: str) -> tuple[Agent, ...]:
         # Most are not known, which is much faster to see for all programs at once.
-        known = (
+        known = user_agent and (
             user_agent.startswith(self._begins)
             or user_agent in self._wholes
             or any(part in user_agent for part in self._parts)
