@@ -78,14 +78,18 @@ class Claim:
         It was checked when it was made, and is not again: only what a seal has proven may be given.
         """
         words = content.decode().split("\0")
-        claim = cls.__new__(cls)
+        claim = _made(cls)
         fields = claim.__dict__
-        fields["delivery_id"] = str.__new__(DeliveryId, words[0]) if words[0] else None
+        fields["delivery_id"] = _written(DeliveryId, words[0]) if words[0] else None
         fields["recipient"] = words[1]
         fields["url"] = words[3]
         fields["link"] = words[2]
         fields["campaign"] = words[4] if len(words) > 4 else ""
         return claim
+
+
+# Each asked for once, and not with each token.
+_made, _written = object.__new__, str.__new__
 
 
 def _must_be_aggregate(delivery_id: object, recipient: str) -> None:
