@@ -149,7 +149,7 @@ class CompiledTemplate:
     feedback: Feedback | None
     _mark: str = field(init=False, repr=False)
     _dotted: bool = field(init=False, repr=False)
-    _layouts: dict[tuple[bool, bool], Layout] = field(init=False, repr=False, eq=False, factory=dict)
+    _layouts: dict[tuple[bool, bool, bool], Layout] = field(init=False, repr=False, eq=False, factory=dict)
 
     @_mark.default
     def _mark_of_all(self) -> str:
@@ -208,16 +208,16 @@ class CompiledTemplate:
         return [*_soft_tokens(tokens[:number]), *map(_soft, links)]
 
     def _layout(self, reader: Reader | None) -> Layout:
-        key = (False, False) if reader is None else (reader.opens, reader.clicks)
+        key = (False, False, False) if reader is None else (reader.opens, reader.clicks, reader.honeypot)
         layout = self._layouts.get(key)
         if layout is None:
             layout = self._layouts[key] = self._laid_out(*key)
         return layout
 
-    def _laid_out(self, opens: bool, clicks: bool) -> Layout:
+    def _laid_out(self, opens: bool, clicks: bool, honeypot: bool) -> Layout:
         html, text = self.mail.html, self.mail.text
         if self.tracked is not None:
-            version = self.tracked.version(opens=opens, clicks=clicks)
+            version = self.tracked.version(opens=opens, clicks=clicks, honeypot=honeypot)
             html, text = self._with_words(version.html), self._with_words(version.text)
         if self.unsubscribe is not None:
             html = None if html is None else with_link(html, self.stand_ins.word(Leaving.HTML))
