@@ -121,6 +121,25 @@ class ArchiveContract:
             archive.store(other)
         assert archive.get(DeliveryId("d1")) == a_copy("d1")
 
+    def test_several_copies_are_kept_in_their_order(self, archive: Archive) -> None:
+        several = [a_copy(name) for name in ("d3", "d1", "d2")]
+        archive.store_all([])
+        archive.store_all(iter(several))
+        archive.store_all(several)
+        assert archive.find("ada@example.net") == several[::-1]
+
+    def test_several_copies_may_be_the_same(self, archive: Archive) -> None:
+        archive.store(a_copy("d1"))
+        archive.store_all([a_copy("d2"), a_copy("d2"), a_copy("d1")])
+        assert archive.find("ada@example.net") == [a_copy("d2"), a_copy("d1")]
+
+    @pytest.mark.parametrize("before", [[a_copy("d2")], []])
+    def test_of_several_copies_all_are_kept_or_none(self, archive: Archive, before: list[Copy]) -> None:
+        archive.store_all(before)
+        with pytest.raises(ArchiveError, match="'d2': give each mail an id of its own"):
+            archive.store_all([a_copy("d1"), a_copy("d2"), a_copy("d2", content=b"y\r\n"), a_copy("d3")])
+        assert archive.find("ada@example.net") == before
+
     def test_ids_keep_their_letter_case(self, archive: Archive) -> None:
         archive.store(a_copy("d1"))
         archive.store(a_copy("D1"))

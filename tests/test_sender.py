@@ -1,7 +1,7 @@
 """The send path: what happens in which order, and what is kept when something fails."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 import pytest
@@ -105,6 +105,10 @@ class FullDisk:
     def store(self, copy: Copy, /) -> None:
         self.asked += 1
         raise ArchiveError("the disk is full")
+
+    def store_all(self, copies: Iterable[Copy], /) -> None:
+        for copy in copies:
+            self.store(copy)
 
     def find(self, recipient: str, /, *, limit: int = 100) -> list[Copy]:
         return []
@@ -382,6 +386,10 @@ class Drawer:
 
     def store(self, copy: Copy, /) -> None:
         self.copies[copy.delivery_id] = copy
+
+    def store_all(self, copies: Iterable[Copy], /) -> None:
+        for copy in copies:
+            self.store(copy)
 
     def find(self, recipient: str, /, *, limit: int = 100) -> list[Copy]:
         return [copy for copy in self.copies.values() if copy.recipient.lower() == recipient.lower()][:limit]

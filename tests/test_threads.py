@@ -269,6 +269,7 @@ def test_an_archive_works_on_a_loop() -> None:
 
     async def work() -> None:
         await port.store(COPY)
+        await port.store_all([COPY])
         assert await archive.find("ADA@example.net") == [COPY]
         assert await archive.find("ada@example.net", limit=0) == []
         assert await archive.get(DeliveryId("d1")) == COPY

@@ -66,6 +66,18 @@ class Claim:
         if url and not _URL.match(url):
             raise MailError(f"{url[:80]!r} is no link to follow: use http or https, with a host")
 
+    def leading(self, url: str, link: str) -> Self:
+        """The same mail and person, and another link, quicker than it is made anew.
+
+        It is not checked: for links that were looked at when they were found in a mail, in a campaign many times over.
+        """
+        claim = self.__new__(type(self))
+        fields = claim.__dict__
+        fields.update(self.__dict__)
+        fields["url"] = url
+        fields["link"] = link
+        return claim
+
     def packed(self) -> bytes:
         """Its words with a NUL between them, for a seal to hide; no byte of it is a line break."""
         words = "\0".join((self.delivery_id or "", self.recipient, self.link, self.url))

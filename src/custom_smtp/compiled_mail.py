@@ -1,8 +1,8 @@
 """A mail in which everything has been found that tracking changes, so that filling it for a person joins pieces."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from .claims import Claim, Purpose
 from .finished import Sendable
@@ -58,17 +58,18 @@ class Reader:
         opens: whether it gets a pixel.
         clicks: whether its links are led over our host.
         honeypot: whether it gets the hidden link.
-        claims: what a token in a slot says, by what it is for.
+        claims: what tokens say, by what they are for; but for where they lead.
     """
 
     opens: bool
     clicks: bool
     honeypot: bool
-    claims: Mapping[Purpose, Callable[[TokenSlot], Claim]]
+    claims: Mapping[Purpose, Claim]
 
-    def asked(self, slot: TokenSlot) -> tuple[Claim, Purpose]:
-        """The token that a slot needs, as `LinkTokens.issue_all` is asked for it."""
-        return self.claims[slot.purpose](slot), slot.purpose
+    def asked(self, slots: Iterable[TokenSlot]) -> list[tuple[Claim, Purpose]]:
+        """The tokens that slots need, as `LinkTokens.issue_all` is asked for them."""
+        claims = self.claims
+        return [(claims[slot.purpose].leading(slot.url, slot.link), slot.purpose) for slot in slots]
 
 
 @frozen(kw_only=True)
@@ -91,7 +92,7 @@ class CompiledMail:
     tracking: Tracking
     found: MailLinks = field(repr=False, hash=False)
     honeypot: bool
-    there: frozenset[tuple[Purpose, Claim]] = field(repr=False)
+    there: frozenset[tuple[Claim, Purpose]] = field(repr=False)
     tokens: LinkTokens = field(repr=False)
     person: Callable[[str], Tracking] = field(repr=False)
     _versions: dict[tuple[bool, bool, bool], Version] = field(init=False, repr=False, eq=False, factory=dict)
@@ -111,31 +112,36 @@ class CompiledMail:
         """
         reader = self.reader(delivery_id, recipient)
         version = self.version(opens=reader.opens, clicks=reader.clicks, honeypot=reader.honeypot)
-        return version.joined(self.tokens.issue_all(map(reader.asked, version.slots)))
+        return version.joined(self.tokens.issue_all(reader.asked(version.slots)))
 
-    def reader(self, delivery_id: DeliveryId, recipient: str) -> "Reader":
+    def reader(self, delivery_id: DeliveryId, recipient: str) -> Reader:
         """What becomes of the mail for one person."""
         allowed = self.tracking.within(self.person(recipient))
-        claims = {
-            Purpose.OPEN: self._claims(allowed.opens, delivery_id, recipient),
-            Purpose.CLICK: self._claims(allowed.clicks, delivery_id, recipient),
-        }
-        return Reader(
-            opens=allowed.opens is not Mode.OFF and (PIXEL.purpose, claims[PIXEL.purpose](PIXEL)) not in self.there,
+        reader = Reader(
+            opens=allowed.opens is not Mode.OFF,
             clicks=allowed.clicks is not Mode.OFF,
             # Where nobody is named, it would tell nothing of anybody's other clicks.
-            honeypot=self.honeypot
-            and allowed.clicks is Mode.INDIVIDUAL
-            and (TRAP.purpose, claims[TRAP.purpose](TRAP)) not in self.there,
-            claims=claims,
+            honeypot=self.honeypot and allowed.clicks is Mode.INDIVIDUAL,
+            claims={
+                Purpose.OPEN: self._claim(allowed.opens, delivery_id, recipient),
+                Purpose.CLICK: self._claim(allowed.clicks, delivery_id, recipient),
+            },
         )
+        return self._without_what_is_there(reader) if self.there else reader
 
-    def _claims(self, mode: Mode, delivery_id: DeliveryId, recipient: str) -> Callable[[TokenSlot], Claim]:
-        """What the token in a slot says, in this mode."""
+    def _claim(self, mode: Mode, delivery_id: DeliveryId, recipient: str) -> Claim:
+        """What a token says in this mode, but for where it leads."""
         if mode is Mode.INDIVIDUAL:
-            return lambda slot: Claim(delivery_id, recipient, slot.url, slot.link)
-        campaign = self.mail.campaign or ""
-        return lambda slot: Claim(None, "", slot.url, slot.link, campaign)
+            return Claim(delivery_id, recipient)
+        return Claim(None, campaign=self.mail.campaign or "")
+
+    def _without_what_is_there(self, reader: Reader) -> Reader:
+        pixel, trap = reader.asked((PIXEL, TRAP))
+        return evolve(
+            reader,
+            opens=reader.opens and pixel not in self.there,
+            honeypot=reader.honeypot and trap not in self.there,
+        )
 
     def version(self, *, opens: bool, clicks: bool, honeypot: bool = False) -> Version:
         """Its pieces: with a pixel or without, with tracked links or those that were written, and the hidden link."""

@@ -5,7 +5,7 @@ Each function gives a whole header, name and all, of one line or several; the la
 
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 from functools import lru_cache
@@ -78,31 +78,38 @@ def _encoded_words(text: str, *, room: int) -> str:
     """RFC 2047: UTF-8 in words of at most 75 characters, none of which splits a character; `room` is the first's."""
     raw = text.encode()
     escaped = len(raw.translate(None, _Q_LITERAL))
-    spell, each, escape = (_q, 1.0, 3.0) if 2 * escaped <= len(raw) / 3 else (_b, _B_COST, _B_COST)
-    limit = max(min(room, _ENCODED_WORD), 2 * _OVERHEAD) - _OVERHEAD
-    if (len(raw) - escaped) * each + escaped * escape <= limit:
-        return spell(raw)
-    words: list[bytes] = []
-    word, used = b"", 0.0
-    for letter in map(str.encode, text):
-        width = each if letter in _Q_LITERAL else escape * len(letter)
-        if word and used + width > limit:
-            words.append(word)
-            word, used, limit = b"", 0.0, _ENCODED_WORD - _OVERHEAD
-        word += letter
-        used += width
-    return "\r\n ".join(map(spell, [*words, word]))
+    words = _q_words if 2 * escaped <= len(raw) / 3 else _b_words
+    return "\r\n ".join(words(raw, max(min(room, _ENCODED_WORD), 2 * _OVERHEAD) - _OVERHEAD))
 
 
 _OVERHEAD = len("=?utf-8?q??=")
-_B_COST = 1.4  # four letters for three bytes; the padding's share is kept back by counting each byte a little dearer
 _Q_LITERAL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/ "  # RFC 2047 section 5 (3)
 _Q = [chr(byte) if byte in _Q_LITERAL else f"={byte:02X}" for byte in range(256)]
 _Q[ord(" ")] = "_"
 
 
-def _q(raw: bytes) -> str:
-    return f"=?utf-8?q?{''.join([_Q[byte] for byte in raw])}?="
+def _q_words(raw: bytes, limit: int) -> Iterator[str]:
+    spelled = "".join([_Q[byte] for byte in raw])
+    at = 0
+    while len(spelled) - at > limit:
+        end = at + limit
+        # Back to where a character ends: neither within an escape nor before one that goes on with a character.
+        while "=" in spelled[end - 2 : end] or (spelled[end] == "=" and spelled[end + 1] in "89AB"):
+            end -= 1
+        yield f"=?utf-8?q?{spelled[at:end]}?="
+        at, limit = end, _ENCODED_WORD - _OVERHEAD
+    yield f"=?utf-8?q?{spelled[at:]}?="
+
+
+def _b_words(raw: bytes, limit: int) -> Iterator[str]:
+    at, octets = 0, limit // 4 * 3
+    while len(raw) - at > octets:
+        end = at + octets
+        while 0x80 <= raw[end] < 0xC0:  # it goes on with a character
+            end -= 1
+        yield _b(raw[at:end])
+        at, octets = end, (_ENCODED_WORD - _OVERHEAD) // 4 * 3
+    yield _b(raw[at:])
 
 
 def _b(raw: bytes) -> str:

@@ -4,7 +4,8 @@ They keep nothing over a restart and look through everything on each question; `
 Each change is one step of one dict, whose keys are plain text, so that threads may share them without a lock.
 """
 
-from collections.abc import Mapping
+from collections import ChainMap
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from .addresses import recipient_key
@@ -27,8 +28,21 @@ class MemoryArchive:
         Raises:
             ArchiveError: another copy stands under its delivery id.
         """
-        if self._copies.setdefault(copy.delivery_id, copy) != copy:
-            raise ArchiveError(f"another copy stands under {copy.delivery_id!r}: give each mail an id of its own")
+        self.store_all((copy,))
+
+    def store_all(self, copies: Iterable[Copy], /) -> None:
+        """Keep several: all of them, or none.
+
+        Raises:
+            ArchiveError: another copy stands under the delivery id of one.
+        """
+        fresh: dict[DeliveryId, Copy] = {}
+        kept = ChainMap(fresh, self._copies)
+        for copy in copies:
+            _require_same(kept.setdefault(copy.delivery_id, copy), copy)
+        for copy in fresh.values():
+            # Another thread may have come in between; what it has kept is never replaced.
+            _require_same(self._copies.setdefault(copy.delivery_id, copy), copy)
 
     def find(self, recipient: str, /, *, limit: int = 100) -> list[Copy]:
         """What was made for this person, newest first, ``limit`` at most; of one moment, the later stored first."""
@@ -95,6 +109,11 @@ class MemoryLinkTable:
     def find(self, token: str, /) -> str | None:
         """The rest of just this token, letter case and all; None if there is none."""
         return self._rests.get(token)
+
+
+def _require_same(kept: Copy, copy: Copy) -> None:
+    if kept != copy:
+        raise ArchiveError(f"another copy stands under {copy.delivery_id!r}: give each mail an id of its own")
 
 
 def _made(copy: Copy) -> timedelta:

@@ -165,7 +165,7 @@ class MergeMail:
     """A mail in which all fields have been found.
 
     Attributes:
-        mail: as it was written, fields and all. Its addressee plays no part.
+        mail: what is the same for everybody, and whatever has fields as it was written. Its addressee plays no part.
         subject: its subject.
         sender_name: the name of its sender.
         reply_to_name: the name of whom answers go to.

@@ -87,6 +87,14 @@ class Archive(Protocol):
         """
         ...
 
+    def store_all(self, copies: Iterable[Copy], /) -> None:
+        """Keep several, as `store` does: all of them, or none.
+
+        Raises:
+            ArchiveError: they could not be kept, or another copy stands under the delivery id of one.
+        """
+        ...
+
     def find(self, recipient: str, /, *, limit: int = 100) -> list[Copy]:
         """What was made for this person, newest first; empty if nothing was."""
         ...
@@ -292,6 +300,10 @@ class AsyncArchive(Protocol):
 
     def store(self, copy: Copy, /) -> Awaitable[None]:
         """See `Archive.store`."""
+        ...
+
+    def store_all(self, copies: Iterable[Copy], /) -> Awaitable[None]:
+        """See `Archive.store_all`."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Generator, Iterable, Iterator, MutableMapping
 from datetime import datetime
+from itertools import islice
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -237,7 +238,7 @@ class Sender:
         self._record(prepared.copy, receipt)
         return receipt
 
-    def send_all(self, mails: Iterable[ToSend], /, *, through: Session) -> Generator[Outcome]:
+    def send_all(self, mails: Iterable[ToSend], /, *, through: Session, batch: int = 1) -> Generator[Outcome]:
         """Send many mails over lines that are kept; tell what became of each, in their order.
 
         The next mail is asked for while those before are on their way, so the mails may come from a generator, however
@@ -246,28 +247,32 @@ class Sender:
         Args:
             mails: what to send.
             through: a transport's session.
+            batch: how many are prepared, and their copies kept in one go, before the first of them leaves. An archive
+                that waits for its disk once for many is quicker; so many mails are held in memory, and copies of some
+                that never left stay in the archive when the loop is left.
 
         Raises:
+            ConfigurationError: ``batch`` is no number from 1 on.
             MailError: a mail cannot be written. Those before it are sent, and written down.
             ArchiveError: a copy could not be kept. The same holds.
             UnrecordedError: the journal failed; its ``outcome`` is the one that could not be written down.
         """
         pending: dict[DeliveryId, Copy] = {}
         try:
-            for outcome in through.deliver_all(self._prepared(mails, pending)):
+            for outcome in through.deliver_all(self._prepared(mails, batch, pending)):
                 self._record(pending.pop(outcome.delivery_id), outcome.result)
                 yield outcome
         finally:
             self._record_rest(through.take_unclaimed(), pending)
 
-    def _prepared(self, mails: Iterable[ToSend], pending: dict[DeliveryId, Copy]) -> Iterator[Outgoing]:
-        for mail in mails:
-            prepared = self.preparation.prepare(mail)
+    def _prepared(self, mails: Iterable[ToSend], batch: int, pending: dict[DeliveryId, Copy]) -> Iterator[Outgoing]:
+        for several in in_batches(map(self.preparation.prepare, mails), batch):
             if self.archive is not None:
-                self.archive.store(prepared.copy)
-            # What is written down later names the mail; its content would only take up room until then.
-            pending[prepared.copy.delivery_id] = evolve(prepared.copy, content=b"")
-            yield prepared.outgoing
+                self.archive.store_all([prepared.copy for prepared in several])
+            for prepared in several:
+                # What is written down later names the mail; its content would only take up room until then.
+                pending[prepared.copy.delivery_id] = evolve(prepared.copy, content=b"")
+                yield prepared.outgoing
 
     def _record(self, copy: Copy, result: Receipt | TransportError) -> None:
         if self.journal is None:
@@ -338,7 +343,9 @@ class AsyncSender:
         await self._record(prepared.copy, receipt)
         return receipt
 
-    async def send_all(self, mails: Iterable[ToSend], /, *, through: AsyncSession) -> AsyncGenerator[Outcome]:
+    async def send_all(
+        self, mails: Iterable[ToSend], /, *, through: AsyncSession, batch: int = 1
+    ) -> AsyncGenerator[Outcome]:
         """Send many mails over lines that are kept; tell what became of each, in their order.
 
         The next mail is asked for while those before are on their way, so the mails may come from a generator, however
@@ -347,28 +354,34 @@ class AsyncSender:
         Args:
             mails: what to send.
             through: a transport's session.
+            batch: how many are prepared, and their copies kept in one go, before the first of them leaves. An archive
+                that waits for its disk once for many is quicker; so many mails are held in memory, and copies of some
+                that never left stay in the archive when the loop is left.
 
         Raises:
+            ConfigurationError: ``batch`` is no number from 1 on.
             MailError: a mail cannot be written. Those before it are sent, and written down.
             ArchiveError: a copy could not be kept. The same holds.
             UnrecordedError: the journal failed; its ``outcome`` is the one that could not be written down.
         """
         pending: dict[DeliveryId, Copy] = {}
         try:
-            async for outcome in through.deliver_all(self._prepared(mails, pending)):
+            async for outcome in through.deliver_all(self._prepared(mails, batch, pending)):
                 await self._record(pending.pop(outcome.delivery_id), outcome.result)
                 yield outcome
         finally:
             await self._record_rest(await through.take_unclaimed(), pending)
 
-    async def _prepared(self, mails: Iterable[ToSend], pending: dict[DeliveryId, Copy]) -> AsyncIterator[Outgoing]:
-        for mail in mails:
-            prepared = self.preparation.prepare(mail)
+    async def _prepared(
+        self, mails: Iterable[ToSend], batch: int, pending: dict[DeliveryId, Copy]
+    ) -> AsyncIterator[Outgoing]:
+        for several in in_batches(map(self.preparation.prepare, mails), batch):
             if self.archive is not None:
-                await self.archive.store(prepared.copy)
-            # What is written down later names the mail; its content would only take up room until then.
-            pending[prepared.copy.delivery_id] = evolve(prepared.copy, content=b"")
-            yield prepared.outgoing
+                await self.archive.store_all([prepared.copy for prepared in several])
+            for prepared in several:
+                # What is written down later names the mail; its content would only take up room until then.
+                pending[prepared.copy.delivery_id] = evolve(prepared.copy, content=b"")
+                yield prepared.outgoing
 
     async def _record(self, copy: Copy, result: Receipt | TransportError) -> None:
         if self.journal is None:
@@ -396,6 +409,28 @@ class AsyncSender:
         except UnrecordedError as error:
             # Whoever interrupts must not be held up by the journal.
             interruption.add_note(str(error))
+
+
+def in_batches(prepared: Iterator[Prepared], size: int) -> Iterator[list[Prepared]]:
+    """So many at a time, and the rest. Where one fails those before it come first, and then the failure.
+
+    Raises:
+        ConfigurationError: the size is no number from 1 on.
+    """
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise ConfigurationError(f"batch is {size!r}: give how many mails are kept at a time, from 1 on")
+    while True:
+        several: list[Prepared] = []
+        try:
+            for one in islice(prepared, size):
+                several.append(one)  # noqa: PERF402  # what came before a failure is needed
+        except Exception:
+            if several:
+                yield several
+            raise
+        if not several:
+            return
+        yield several
 
 
 def what_happened(copy: Copy, result: Receipt | TransportError, at: datetime) -> list[Event]:

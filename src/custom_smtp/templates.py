@@ -7,9 +7,8 @@ Jinja2 for example, and comes as a mail of its own. A value is escaped for where
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
 
-from attrs import Attribute, evolve, field, frozen
+from attrs import evolve, field, frozen
 
 from .addresses import Address
 from .checks import ConfigurationError, MailError, shown
@@ -30,15 +29,17 @@ from .merging import (
     one_line_value,
     text_of_value,
 )
-from .pieces import Cut, Pieces, cut
+from .pieces import Cut, cut
 from .stand_ins import StandIns
 from .text_places import places_in_text_of_html, text_places
 from .urls import followed, location
 
 
-def _a_mail(_instance: object, _attribute: "Attribute[Any]", mail: Mail) -> None:
+def _a_mail(mail: Mail) -> Mail:
+    # Checked before anything is looked for in it, which attrs' validators come too late for.
     if not isinstance(mail, Mail):
         raise MailError(f"a template is made of a Mail, and this is {type(mail).__name__}: write Template(Mail(...))")
+    return mail
 
 
 def _names(fields: Iterable[str] | None) -> frozenset[str] | None:
@@ -65,7 +66,7 @@ class Template:
             written; the message says what to do.
     """
 
-    mail: Mail = field(validator=_a_mail)
+    mail: Mail = field(converter=_a_mail)
     fields: frozenset[str] | None = field(default=None, converter=_names)
     merge: MergeMail = field(init=False, repr=False)
     names: tuple[str, ...] = field(init=False)
@@ -116,7 +117,7 @@ class Template:
         if not isinstance(to, Address):
             raise MailError(f"the mail is to {shown(to)}: write Address.parse('Ada <ada@example.net>')")
         said = {name: self._said(name, values) for name in self.names}
-        merge, mail = self.merge, self.mail
+        merge, mail = self.merge, self.merge.mail
         return FilledMail(
             merge=merge,
             values=said,
@@ -129,7 +130,7 @@ class Template:
 
     def _headers(self, said: Mapping[str, str]) -> Headers:
         if not any(value.slots for _, value in self.merge.headers):
-            return self.mail.headers
+            return self.merge.mail.headers
         return tuple((name, filled(value, said)) for name, value in self.merge.headers)
 
     def _said(self, name: str, values: Mapping[str, Value]) -> str:
@@ -168,18 +169,37 @@ def _merge_mail(mail: Mail) -> MergeMail:
     html = None if mail.html is None else _in_html(mail.html, "the HTML", [(0, len(mail.html))])
     amp = None if mail.amp is None else _in_html(mail.amp, "the AMP", _outside_templates(mail.amp))
     urls = {slot.name for part in (html, amp) if part for slot in part.slots if slot.place is Place.HTML_URL}
+    subject = _in_header(mail.subject, "the subject")
+    sender_name = _in_header(mail.sender.name, "the sender's name")
+    reply_to_name = _in_header("" if mail.reply_to is None else mail.reply_to.name, "the name in reply_to")
+    headers = tuple((name, _in_header(value, f"the header {name}", name)) for name, value in mail.headers)
+    same = evolve(
+        mail,
+        subject=_unless_filled(subject, mail.subject),
+        sender=evolve(mail.sender, name=_unless_filled(sender_name, mail.sender.name)),
+        reply_to=mail.reply_to and evolve(mail.reply_to, name=_unless_filled(reply_to_name, mail.reply_to.name)),
+        headers=[
+            (name, _unless_filled(merged, value))
+            for (name, value), (_, merged) in zip(mail.headers, headers, strict=True)
+        ],
+    )
     return MergeMail(
-        mail=mail,
-        subject=_in_header(mail.subject, "the subject"),
-        sender_name=_in_header(mail.sender.name, "the sender's name"),
-        reply_to_name=_in_header("" if mail.reply_to is None else mail.reply_to.name, "the name in reply_to"),
-        headers=tuple((name, _in_header(value, f"the header {name}", name)) for name, value in mail.headers),
+        mail=same,
+        subject=subject,
+        sender_name=sender_name,
+        reply_to_name=reply_to_name,
+        headers=headers,
         text=None if mail.text is None else _in_text(mail.text, urls),
         html=html,
         amp=amp,
         text_of_html=None if html is None or mail.text is not None else _text_of(html, urls),
         smtputf8=evolve(mail, to=mail.sender).smtputf8,
     )
+
+
+def _unless_filled(merged: Merged, source: str) -> str:
+    """What is the same for everybody."""
+    return source if merged.slots else merged.static[0]
 
 
 def _require_none_elsewhere(mail: Mail) -> None:
@@ -252,13 +272,22 @@ def _stand_in(name: str, urls: Collection[str], stand_ins: StandIns[str]) -> str
 def _text_of(html: Merged, urls: Collection[str]) -> Merged | None:
     """The text that the HTML gives; None where it gives none."""
     stand_ins: StandIns[str] = StandIns.beside(html.static)
+    addresses: StandIns[str] = StandIns.beside([*html.static, stand_ins.mark])
+    text = text_of(html.filled([_in_words(slot, urls, stand_ins, addresses) for slot in html.slots]))
+    if not text:
+        return None
+    found = [*stand_ins.found(text)]
+    places = dict(zip(found, places_in_text_of_html(text, found), strict=True))
+    places |= dict.fromkeys(addresses.found(text), Place.ADDRESS)
+    cuts = [Cut(each.start, each.end, slot=Slot(each.thing, place)) for each, place in places.items()]
+    return cut(text, sorted(cuts, key=lambda one: one.start))
+
+
+def _in_words(slot: Slot, urls: Collection[str], stand_ins: StandIns[str], addresses: StandIns[str]) -> str:
+    if slot.place is Place.ADDRESS:
+        return addresses.word(slot.name)
     # Only among words, and as a whole URL, can it be shown whole.
-    whole = (Place.HTML, Place.HTML_URL)
-    marked = html.filled([_stand_in(slot.name, urls if slot.place in whole else (), stand_ins) for slot in html.slots])
-    text = text_of(marked)
-    places = places_in_text_of_html(text, tuple(stand_ins.found(text)))
-    pieces = stand_ins.cut(text)
-    return Pieces(pieces.static, tuple(map(Slot, pieces.slots, places))) if text else None
+    return _stand_in(slot.name, urls if slot.place in (Place.HTML, Place.HTML_URL) else (), stand_ins)
 
 
 def _merged(text: str, found: Iterable[FoundField], places: Iterable[Place]) -> Merged:

@@ -124,19 +124,7 @@ class Tokens:
             TokenError: the claim is too long to travel in a URL.
             MailError: that is no purpose.
         """
-        seal = self._first
-        try:
-            associated = seal.associated[purpose]
-        except (KeyError, TypeError) as error:
-            raise MailError(f"{purpose!r} is no purpose: use Purpose.CLICK, OPEN or UNSUBSCRIBE") from error
-        content = claim.packed()
-        if self.age_limit is not None and purpose in AGING:
-            content = b"%d%b%b" % (self._today(), _DATED, content)
-        sealed = seal.head + seal.cipher.encrypt(content + _PADDING[len(content) % 3], associated)
-        token = b2a_base64(sealed, newline=False).translate(_URL_SAFE).decode()
-        if len(token) > LONGEST_TOKEN:
-            raise TokenError(f"the claim is too long for a token of {LONGEST_TOKEN} characters: shorten its URL")
-        return token
+        return self.issue_all([(claim, purpose)])[0]
 
     def issue_all(self, asked: Iterable[tuple[Claim, Purpose]], /) -> list[str]:
         """The token for each claim and purpose, in their order.
@@ -145,7 +133,22 @@ class Tokens:
             TokenError: a claim is too long to travel in a URL.
             MailError: one is no purpose.
         """
-        return [self.issue(claim, purpose) for claim, purpose in asked]
+        head, encrypt, associated_of = self._first.head, self._first.cipher.encrypt, self._first.associated
+        day = b"" if self.age_limit is None else b"%d%b" % (self._today(), _DATED)
+        sealed = []
+        for claim, purpose in asked:
+            try:
+                associated = associated_of[purpose]
+            except (KeyError, TypeError) as error:
+                raise MailError(f"{purpose!r} is no purpose: use Purpose.CLICK, OPEN or UNSUBSCRIBE") from error
+            content = claim.packed()
+            if day and purpose in AGING:
+                content = day + content
+            content += _PADDING[len(content) % 3]
+            sealed.append(b2a_base64(head + encrypt(content, associated), newline=False))
+        if sealed and len(max(sealed, key=len)) > LONGEST_TOKEN:
+            raise TokenError(f"the claim is too long for a token of {LONGEST_TOKEN} characters: shorten its URL")
+        return b"\n".join(sealed).translate(_URL_SAFE).decode().split("\n") if sealed else []
 
     def read(self, token: str, /, purpose: Purpose = Purpose.CLICK) -> Claim:
         """What a token of ours says.

@@ -283,13 +283,13 @@ class Tracker:
         found.look_through(mail)
         return found
 
-    def _there(self, html: str) -> Iterator[tuple[Purpose, Claim]]:
+    def _there(self, html: str) -> Iterator[tuple[Claim, Purpose]]:
         """What the pixels and hidden links say that are in the mail already."""
         asked = [(Purpose.OPEN, token) for token in pixel_tokens(html, self.base_url)]
         asked += [(Purpose.CLICK, token) for token in trap_tokens(html, self.base_url)]
         for purpose, token in asked:
             with suppress(TokenError):  # not ours, or too old to count: it is no reason to leave out the mail's own
-                yield purpose, self.tokens.read(token, purpose)
+                yield self.tokens.read(token, purpose), purpose
 
 
 def _filled_in(parameters: Mapping[str, str], mail: Sendable) -> Iterator[tuple[str, tuple[str, ...]]]:

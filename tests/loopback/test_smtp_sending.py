@@ -1,11 +1,13 @@
 """Many mails through a session, from `Sender.send_all`; what a server offers; what a transcript tells."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import aclosing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
+from itertools import islice
 
 import pytest
+from attrs import define, field
 
 from custom_smtp import (
     Address,
@@ -21,11 +23,22 @@ from custom_smtp import (
     Server,
     SmtpTransport,
 )
+from custom_smtp.archive import Copy
 from custom_smtp.edge.smtp_asyncio import AsyncSmtpTransport
 from custom_smtp.edge.threads import ArchiveInThread, JournalInThread
-from custom_smtp.errors import ArchiveError, AuthError, MailError, RefusedError, Step, TlsError, UnrecordedError
+from custom_smtp.errors import (
+    ArchiveError,
+    AuthError,
+    ConfigurationError,
+    MailError,
+    RefusedError,
+    Step,
+    TlsError,
+    UnrecordedError,
+)
 from custom_smtp.events import Accepted, Event, Refused
 from custom_smtp.identifiers import DeliveryId
+from custom_smtp.ports import Archive
 from custom_smtp.server_report import Concern
 from custom_smtp.servers import Limits, Pace
 from custom_smtp.testing import FrozenClock, SerialIds
@@ -124,6 +137,120 @@ def test_a_loop_that_is_left_writes_down_what_was_on_its_way(connections: int) -
     written = [number for number in range(1, 201) if journal.of_delivery(DeliveryId(f"d{number}"))]
     assert len(written) == arrived
     assert written[:7] == [1, 2, 3, 4, 5, 6, 7]
+
+
+@define
+class Disk:
+    """An archive that tells of each visit how many copies it brought, and how many mails had left by then."""
+
+    server: ScriptedServer
+    kept: MemoryArchive = field(factory=MemoryArchive)
+    visits: list[tuple[int, int]] = field(factory=list)
+
+    def store(self, copy: Copy, /) -> None:
+        self.store_all([copy])
+
+    def store_all(self, copies: Iterable[Copy], /) -> None:
+        brought = list(copies)
+        self.visits.append((len(brought), len(self.server.contents)))
+        self.kept.store_all(brought)
+
+    def find(self, recipient: str, /, *, limit: int = 100) -> list[Copy]:
+        return self.kept.find(recipient, limit=limit)
+
+    def get(self, delivery_id: DeliveryId, /) -> Copy | None:
+        return self.kept.get(delivery_id)
+
+    def erase(self, recipient: str, /) -> int:
+        return self.kept.erase(recipient)
+
+
+Batching = Callable[[ScriptedServer, Archive, Iterable[Mail], int], list[Outcome]]
+
+
+def batches_in_threads(server: ScriptedServer, archive: Archive, several: Iterable[Mail], batch: int) -> list[Outcome]:
+    transport = SmtpTransport(server_at(server.port), context=TRUSTED)
+    sender = Sender(transport, Preparation(new_id=SerialIds()), archive=archive)
+    taken = []
+    with transport.session() as session, suppress(MailError):
+        for outcome in sender.send_all(several, through=session, batch=batch):
+            taken.append(outcome)  # the end may be an error
+    return taken
+
+
+def batches_on_a_loop(server: ScriptedServer, archive: Archive, several: Iterable[Mail], batch: int) -> list[Outcome]:
+    async def send() -> list[Outcome]:
+        transport = AsyncSmtpTransport(server_at(server.port), context=TRUSTED)
+        sender = AsyncSender(transport, Preparation(new_id=SerialIds()), archive=ArchiveInThread(archive))
+        taken = []
+        async with transport.session() as session:
+            with suppress(MailError):
+                async for outcome in sender.send_all(several, through=session, batch=batch):
+                    taken.append(outcome)  # the end may be an error
+        return taken
+
+    return asyncio.run(send())
+
+
+both_batching = pytest.mark.parametrize("send", [batches_in_threads, batches_on_a_loop])
+
+
+@both_batching
+@pytest.mark.parametrize("batch", [1, 4, 5, 10, 11])
+def test_copies_are_kept_by_batches_before_any_mail_of_them_leaves(send: Batching, batch: int) -> None:
+    with ScriptedServer(polite(certificate=GOOD, offers=CHUNKING)) as server:
+        disk = Disk(server)
+        outcomes = send(server, disk, mails(10), batch)
+        arrived = len(server.contents)
+    assert [outcome.delivery_id for outcome in outcomes] == [f"d{number}" for number in range(1, 11)]
+    assert arrived == 10
+    kept_before = 0
+    for brought, left in disk.visits:
+        assert left <= kept_before
+        kept_before += brought
+    whole, rest = divmod(10, batch)
+    assert [brought for brought, _ in disk.visits] == [batch] * whole + [rest] * (rest > 0)
+
+
+@both_batching
+@pytest.mark.parametrize("batch", [1, 3, 100])
+def test_where_a_mail_of_a_batch_cannot_be_written_those_before_it_are_sent(send: Batching, batch: int) -> None:
+    def broken_off() -> Iterator[Mail]:
+        yield from mails(4)
+        raise MailError("no more")
+
+    with ScriptedServer(polite(certificate=GOOD, offers=CHUNKING)) as server:
+        disk = Disk(server)
+        send(server, disk, broken_off(), batch)
+        arrived = len(server.contents)
+    assert arrived == 4
+    assert sum(brought for brought, _ in disk.visits) == 4
+
+
+@both_batching
+@pytest.mark.parametrize("batch", [0, -1, True, 2.0, None])
+def test_a_batch_is_a_number_of_mails(send: Batching, batch: int) -> None:
+    with ScriptedServer(polite(certificate=GOOD, offers=CHUNKING)) as server:
+        with pytest.raises(ConfigurationError, match="from 1 on"):
+            send(server, MemoryArchive(), mails(2), batch)
+        assert not server.contents
+
+
+def test_no_more_than_a_batch_is_made_ahead() -> None:
+    made = []
+
+    def counted() -> Iterator[Mail]:
+        for mail in mails(100):
+            made.append(mail)
+            yield mail
+
+    with ScriptedServer(polite(certificate=GOOD, offers=PIPELINING)) as server:
+        transport = SmtpTransport(server_at(server.port, pace=Pace.careful()), context=TRUSTED)
+        with transport.session() as session:
+            outcomes = Sender(transport).send_all(counted(), through=session, batch=10)
+            for number, _ in enumerate(islice(outcomes, 35), 1):
+                assert len(made) <= number + 20
+            outcomes.close()
 
 
 class Failing:

@@ -65,13 +65,21 @@ class SqliteArchive:
         Raises:
             ArchiveError: it could not be kept, or another copy stands under its delivery id.
         """
-        row = _row_of_copy(copy)
+        self.store_all((copy,))
+
+    def store_all(self, copies: Iterable[Copy], /) -> None:
+        """Keep several in one transaction, so that the disk is waited for once: all of them, or none.
+
+        Raises:
+            ArchiveError: they could not be kept, or another copy stands under the delivery id of one.
+        """
+        rows = [_row_of_copy(copy) for copy in copies]  # packed before the file is locked
+        if not rows:
+            return
         with self._database.change() as connection:
-            if connection.execute(_STORE, row).rowcount:
-                return
-            kept = connection.execute(_GET, row[:1]).fetchall()
-        if not _same(kept, row):
-            raise ArchiveError(f"another copy stands under {copy.delivery_id!r}: give each mail an id of its own")
+            if connection.executemany(_STORE, rows).rowcount < len(rows):
+                for row in rows:
+                    _require_same(connection.execute(_GET, row[:1]).fetchall(), row)
 
     def find(self, recipient: str, /, *, limit: int = 100) -> list[Copy]:
         """What was made for this person, newest first, ``limit`` at most; of one moment, the later stored first."""
@@ -264,9 +272,11 @@ def _copy(row: tuple[Any, ...]) -> Copy:
     )
 
 
-def _same(kept: list[tuple[Any, ...]], row: _CopyRow) -> bool:
+def _require_same(kept: list[tuple[Any, ...]], row: _CopyRow) -> None:
+    [copy] = _all_read(_copy, [row])
     # Contents are compared unpacked: another build of zlib packs the same bytes otherwise.
-    return _all_read(_copy, kept) == _all_read(_copy, [row])
+    if _all_read(_copy, kept) != [copy]:
+        raise ArchiveError(f"another copy stands under {copy.delivery_id!r}: give each mail an id of its own")
 
 
 def _row_of_event(event: Event) -> tuple[object, ...]:

@@ -6,7 +6,7 @@ on; what became of the call is the exception's ``outcome``. A call that had not 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import copy_context
 from threading import Lock
@@ -48,6 +48,10 @@ class ArchiveInThread:
     async def store(self, copy: Copy, /) -> None:
         """See `Archive.store`."""
         await _in_thread(self.archive.store, copy)
+
+    async def store_all(self, copies: Iterable[Copy], /) -> None:
+        """See `Archive.store_all`."""
+        await _in_thread(self.archive.store_all, copies)
 
     async def find(self, recipient: str, /, *, limit: int = 100) -> list[Copy]:
         """See `Archive.find`."""
