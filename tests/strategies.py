@@ -59,6 +59,8 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "prefetched": st.booleans(),
     "synthetic": st.booleans(),
     "machine": st.booleans(),
+    "campaign": any_text,
+    "second_hand": st.booleans(),
 }
 replies = st.builds(Reply, st.integers(200, 599), any_text)
 

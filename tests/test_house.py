@@ -44,6 +44,7 @@ RULES = (
     "dane",
     "tokens",
     "html",
+    "verp",
     "tracking",
     "mounts",
     "webhooks",

@@ -154,14 +154,18 @@ class Dropped:
 class Opened:
     """The mail's pixel was loaded.
 
+    The flags are a first verdict, from this request alone; `custom_smtp.state` gives the final one.
+
     Attributes:
         about: which mail.
         proxied: a proxy loaded it in a person's stead and hides who and where.
         prefetched: a machine loaded it, whether or not a person ever looks.
         synthetic: no pixel was loaded; a click implies the open.
         evidence: by name, what the flags rest on.
-        user_agent: of the request; empty where unknown or dropped.
-        client: the address it came from; empty where unknown or dropped.
+        user_agent: of the request; hashed or empty where that was asked for, empty where unknown.
+        client: the address it came from; cut to a range, hashed or empty where that was asked for.
+        campaign: the campaign, where no person and no mail is named since opens are counted together.
+        second_hand: a provider tells of it; nobody asked us for the pixel.
     """
 
     about: About
@@ -171,11 +175,15 @@ class Opened:
     evidence: tuple[str, ...] = field(default=(), converter=_names, kw_only=True)
     user_agent: str = field(default="", kw_only=True)
     client: str = field(default="", kw_only=True)
+    campaign: str = field(default="", kw_only=True)
+    second_hand: bool = field(default=False, kw_only=True)
 
 
 @frozen
 class Clicked:
     """A link was followed.
+
+    The flag is a first verdict, from this request alone; `custom_smtp.state` gives the final one.
 
     Attributes:
         about: which mail.
@@ -183,8 +191,10 @@ class Clicked:
         link: which link of the mail, where links are told apart; may be empty.
         machine: a scanner followed it, not a person.
         evidence: by name, what the flag rests on.
-        user_agent: of the request; empty where unknown or dropped.
-        client: the address it came from; empty where unknown or dropped.
+        user_agent: of the request; hashed or empty where that was asked for, empty where unknown.
+        client: the address it came from; cut to a range, hashed or empty where that was asked for.
+        campaign: the campaign, where no person and no mail is named since clicks are counted together.
+        second_hand: a provider tells of it; nobody asked us for the link.
     """
 
     about: About
@@ -194,6 +204,8 @@ class Clicked:
     evidence: tuple[str, ...] = field(default=(), converter=_names, kw_only=True)
     user_agent: str = field(default="", kw_only=True)
     client: str = field(default="", kw_only=True)
+    campaign: str = field(default="", kw_only=True)
+    second_hand: bool = field(default=False, kw_only=True)
 
 
 @frozen

@@ -231,11 +231,12 @@ def _bounce(about: About, told: Report) -> Event:
 
 
 def _opened(about: About, told: Report) -> Event:
-    return Opened(about, user_agent=text_in(told, "UserAgent"), client=_client(told))
+    return Opened(about, user_agent=text_in(told, "UserAgent"), client=_client(told), second_hand=True)
 
 
 def _clicked(about: About, told: Report) -> Event:
-    return Clicked(about, told["OriginalLink"], user_agent=text_in(told, "UserAgent"), client=_client(told))
+    agent = text_in(told, "UserAgent")
+    return Clicked(about, told["OriginalLink"], user_agent=agent, client=_client(told), second_hand=True)
 
 
 def _client(told: Report) -> str:

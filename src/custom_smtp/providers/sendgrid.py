@@ -311,12 +311,18 @@ def _opened(about: About, told: Report) -> Event:
         evidence=evidence,
         user_agent=text_in(told, "useragent"),
         client=text_in(told, "ip"),
+        second_hand=True,
     )
 
 
 def _clicked(about: About, told: Report) -> Event:
     return Clicked(
-        about, told["url"], link=_link(told), user_agent=text_in(told, "useragent"), client=text_in(told, "ip")
+        about,
+        told["url"],
+        link=_link(told),
+        user_agent=text_in(told, "useragent"),
+        client=text_in(told, "ip"),
+        second_hand=True,
     )
 
 
