@@ -21,7 +21,6 @@ and the limit are compiled, and Nodemailer is installed, into a folder that is r
 import argparse
 import json
 import os
-import platform
 import resource
 import shutil
 import signal
@@ -45,6 +44,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from figures import apart, held, machine, spread
 
 HERE = Path(__file__).parent
 NODEMAILER = "nodemailer@10"
@@ -183,12 +183,12 @@ def main() -> int:
     rows = [row for row in ROWS if any(fnmatch(row.name, pattern) for pattern in patterns)]
     rounds = told.rounds or (2 if told.quick else 5)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        workshop = Workshop.fitted(Path(folder), None if told.anywhere else _apart(), nodemailer=told.memory is None)
+        workshop = Workshop.fitted(Path(folder), None if told.anywhere else apart(), nodemailer=told.memory is None)
         if told.memory is not None:
             for line in memory_table(workshop, told.memory):
                 print(line, flush=True)
             return 0
-        print(f"{_machine()}.\n{workshop.peers()}.")
+        print(f"{machine()}.\n{workshop.peers()}.")
         print(f"{datetime.now(UTC):%Y-%m-%d}; {rounds} rounds, in turns; medians (least to most).\n", flush=True)
         measured = {}
         for row in rows:
@@ -362,15 +362,6 @@ def _cpu_of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _apart() -> int | None:
-    """Leave the first core to the server: we, and every client that we start, stay off it. Its number, if it can be."""
-    first, *others = sorted(os.sched_getaffinity(0))
-    if not others:
-        return None
-    os.sched_setaffinity(0, others)
-    return first
-
-
 def _found(program: str) -> str | None:
     return shutil.which(program) or shutil.which(program, path="/usr/sbin")
 
@@ -406,9 +397,9 @@ def table_of(row: Row, rounds: Sequence[Round]) -> str:
         limit = LIMIT_OF.get(name)
         cells = [
             name,
-            _spread([each[name].rate for each in rounds], ".0f"),
-            _spread(_ratios(rounds, name, SMTPLIB), ".2f"),
-            _spread(_ratios(rounds, name, limit), ".2f") if limit else "",
+            spread([each[name].rate for each in rounds], ".0f"),
+            spread(_ratios(rounds, name, SMTPLIB), ".2f"),
+            spread(_ratios(rounds, name, limit), ".2f") if limit else "",
             f"{statistics.median(each[name].cpu_of_one for each in rounds):.0f} us",
         ]
         lines.append(f"| {' | '.join(cells)} |")
@@ -421,18 +412,18 @@ def bounds_table(measured: Mapping[Row, Sequence[Round]]) -> str:
         for row, rounds in measured.items():
             if fnmatch(row.name, bound.rows) and bound.ours in rounds[0] and bound.theirs in rounds[0]:
                 ratios = _ratios(rounds, bound.ours, bound.theirs, by_cpu=bound.by_cpu)
-                held = _held(statistics.median(ratios), bound.hold, bound.aim, less=bound.by_cpu)
+                verdict = held(statistics.median(ratios), bound.hold, bound.aim, less=bound.by_cpu)
                 lines.append(
-                    f"| {bound.what} | {row.name} | {bound.hold} | {bound.aim} | {_spread(ratios, '.2f')} | {held} |"
+                    f"| {bound.what} | {row.name} | {bound.hold} | {bound.aim} | {spread(ratios, '.2f')} | {verdict} |"
                 )
     slow = {row.connections: rounds for row, rounds in measured.items() if row.queueing}
     if {1, 8} <= slow.keys():
         for name in (DOT, BDAT):
             ratios = [many[name].rate / one[name].rate for one, many in zip(slow[1], slow[8], strict=True)]
-            held = _held(statistics.median(ratios), *EIGHT_LINES, less=False)
+            verdict = held(statistics.median(ratios), *EIGHT_LINES)
             lines.append(
                 f"| {name}: 8 connections of 1 | slow | {EIGHT_LINES[0]} | {EIGHT_LINES[1]} "
-                f"| {_spread(ratios, '.2f')} | {held} |"
+                f"| {spread(ratios, '.2f')} | {verdict} |"
             )
     return "\n".join(lines)
 
@@ -455,25 +446,6 @@ def _ratios(rounds: Sequence[Round], name: str, other: str, *, by_cpu: bool = Fa
     if by_cpu:
         return [each[name].cpu_of_one / each[other].cpu_of_one for each in rounds]
     return [each[name].rate / each[other].rate for each in rounds]
-
-
-def _held(median: float, hold: float, aim: float, *, less: bool) -> str:
-    if less:
-        median, hold, aim = -median, -hold, -aim
-    return "aim reached" if median >= aim else "holds" if median >= hold else "does not hold"
-
-
-def _spread(figures: Sequence[float], form: str) -> str:
-    return f"{statistics.median(figures):{form}} ({min(figures):{form}} to {max(figures):{form}})"
-
-
-def _machine() -> str:
-    model = "unknown processor"
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.partition(": ")[2]
-            break
-    return f"{os.cpu_count()} cores of {model}, {platform.system()}, Python {platform.python_version()}"
 
 
 if __name__ == "__main__":

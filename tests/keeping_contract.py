@@ -1,4 +1,4 @@
-"""What every archive and every journal must hold, whatever it keeps things in."""
+"""What every archive, every journal and every link table must hold, whatever it keeps things in."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -15,7 +15,7 @@ from custom_smtp.errors import ArchiveError
 from custom_smtp.event_json import write_event
 from custom_smtp.events import About, Bounced, BounceKind, Clicked, Delivered, Event
 from custom_smtp.identifiers import DeliveryId
-from custom_smtp.ports import Archive, Journal
+from custom_smtp.ports import Archive, Journal, LinkTable
 
 from .strategies import copies, events
 
@@ -250,3 +250,57 @@ class JournalContract:
                 if event.about.delivery_id is not None:
                     told = [write_event(found) for found in journal.of_delivery(event.about.delivery_id)]
                     assert told.count(write_event(event)) == 1
+
+
+short_tokens = st.text("abcABC019-_", min_size=28, max_size=28)
+rests = st.text("abcABC019-_", min_size=1, max_size=40)
+
+
+class LinkTableContract:
+    """Subclasses say how an empty link table is made."""
+
+    def fresh(self) -> AbstractContextManager[LinkTable]:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def table(self) -> Iterator[LinkTable]:
+        with self.fresh() as table:
+            yield table
+
+    def test_what_is_stored_is_found(self, table: LinkTable) -> None:
+        table.store({"a" * 28: "one", "b" * 28: "other"})
+        assert [table.find("a" * 28), table.find("b" * 28)] == ["one", "other"]
+
+    def test_what_is_not_there_is_none(self, table: LinkTable) -> None:
+        assert table.find("a" * 28) is None
+        table.store({})
+        table.store({"a" * 28: "one"})
+        assert table.find("b" * 28) is None
+
+    @pytest.mark.parametrize(
+        "other", ["A" * 28, "a" * 27, "a" * 29, " " + "a" * 27, "a" * 28 + "\n", "%", "a*", "", "ä"]
+    )
+    def test_a_token_is_found_under_its_very_letters(self, table: LinkTable, other: str) -> None:
+        table.store({"a" * 28: "one"})
+        assert table.find(other) is None
+
+    def test_storing_a_row_again_changes_nothing(self, table: LinkTable) -> None:
+        table.store({"a" * 28: "one"})
+        table.store({"a" * 28: "one", "b" * 28: "other"})
+        assert [table.find("a" * 28), table.find("b" * 28)] == ["one", "other"]
+
+    def test_rows_of_a_campaign_are_taken_at_once(self, table: LinkTable) -> None:
+        rows = {f"{number:028}": f"rest-{number}" for number in range(10_000)}
+        table.store(rows)
+        assert [table.find(token) for token in rows] == list(rows.values())
+
+    @quick
+    @given(st.lists(st.dictionaries(short_tokens, rests, max_size=4), max_size=4))
+    def test_every_row_comes_back_as_it_was(self, batches: list[dict[str, str]]) -> None:
+        with self.fresh() as table:
+            kept: dict[str, str] = {}
+            for batch in batches:
+                rows = {token: kept.get(token, rest) for token, rest in batch.items()}
+                table.store(rows)
+                kept |= rows
+            assert {token: table.find(token) for token in kept} == kept

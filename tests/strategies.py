@@ -8,6 +8,7 @@ from attrs import fields
 from hypothesis import strategies as st
 
 from custom_smtp.archive import Copy
+from custom_smtp.claims import Claim
 from custom_smtp.errors import Retry, Step
 from custom_smtp.events import About, BounceKind, Delivered, Event
 from custom_smtp.identifiers import DeliveryId
@@ -23,6 +24,15 @@ zones = st.one_of(
 moments = st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 12, 31), timezones=zones)  # noqa: DTZ001
 
 delivery_ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True).map(DeliveryId)
+
+clean_text = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40)
+"""What may stand in a token."""
+
+_leads_to = st.just("") | clean_text.map("https://shop.example/".__add__)
+claims = st.one_of(
+    st.builds(Claim, delivery_ids, clean_text.filter(bool), _leads_to, clean_text, clean_text),
+    st.builds(Claim, st.none(), st.just(""), _leads_to, clean_text, clean_text),
+)
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | any_text,

@@ -40,7 +40,7 @@ ONE_OF_EACH = [
     RefusedError(Reply(550, "5.1.1 no such user"), at=Step.RCPT),
     UncertainError("the line broke"),
     UnrecordedError("disk full", outcome=Reply(250)),
-    TokenError("not ours"),
+    TokenError("not ours", expired=True),
     UnverifiedError("no proof"),
     MalformedError("no JSON"),
     ArchiveError("disk full"),

@@ -133,6 +133,14 @@ def test_a_scope_is_kept(kind: type[Unsubscribed | Resubscribed]) -> None:
     assert read_event(write_event(kind(ABOUT, scope="news"))) == kind(ABOUT, scope="news")
 
 
+@pytest.mark.parametrize("event", [Opened(ABOUT, proxied=True), Clicked(ABOUT, "https://x.example")])
+def test_an_event_from_before_a_field_existed_is_read(event: Event) -> None:
+    told = json.loads(write_event(event))
+    earlier = {name: value for name, value in told.items() if name not in ("campaign", "second_hand")}
+    assert len(earlier) == len(told) - 2
+    assert read_event(json.dumps(earlier)) == event
+
+
 def test_a_later_format_asks_for_an_upgrade() -> None:
     later = json.dumps({**json.loads(write_event(Delivered(ABOUT))), "v": 2})
     with pytest.raises(ArchiveError, match="upgrade"):

@@ -4,14 +4,16 @@ import html as stdlib_html
 import re
 from collections.abc import Callable
 from time import process_time
+from xml.etree.ElementTree import Element
 
+import html5lib  # type: ignore[import-untyped]  # it has no types
 import pytest
-from html5lib._tokenizer import HTMLTokenizer  # type: ignore[import-untyped]  # it has no types
-from html5lib.constants import tokenTypes  # type: ignore[import-untyped]  # neither has this
+from html5lib._tokenizer import HTMLTokenizer  # type: ignore[import-untyped]  # neither has this
+from html5lib.constants import tokenTypes  # type: ignore[import-untyped]  # nor this
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from custom_smtp.html import Link, decode, encode, scan
+from custom_smtp.html import Link, Tag, decode, encode, loose_conditions, scan, tags
 
 
 def links(text: str) -> list[str]:
@@ -42,6 +44,18 @@ def links(text: str) -> list[str]:
         ("<area shape=rect href=x>", "x", ""),
         ('<v:roundrect xmlns:v="urn:x" href="x" arcsize="5%">', "x", '"'),
         ("<V:Shape href='x'/>", "x", "'"),
+        ('<a title=""href="x"data-track=on>', "x", '"'),
+        ('<a " href=x>', "x", ""),
+        ("<a href=x/>", "x/", ""),
+        ("<a href=http://x.example/?a=b&c='d'>", "http://x.example/?a=b&c='d'", ""),
+        ("<a href='x\r\ny'>", "x\r\ny", "'"),
+        ('<a href="x" href-lang>', "x", '"'),
+        ('<?xml:namespace prefix = o ns = "urn:x" /><a href=x>', "x", ""),
+        ("<xml><o:p></o:p></xml><a href=x>", "x", ""),
+        ('<p title="-->">--><a href=x>', "x", ""),
+        ("<p>it's <a href=x>", "x", ""),
+        ("<p title= 'a>b'><a href=x>", "x", ""),
+        ('<p title="="><a href=x>', "x", ""),
         ('<a href="">', "", '"'),
         ('<a href="a\0b">', "a\0b", '"'),
         ("<<a href=x>", "x", ""),
@@ -102,6 +116,21 @@ def test_a_link_is_found_however_it_is_written(text: str, value: str, quote: str
         "<noembed><a href=x></noembed>",
         "<noframes><a href=x></noframes>",
         "<plaintext><a href=x></plaintext><a href=x>",
+        "<plaintext>x</plaintext><a href=x>",
+        '<p title="<a href=x>',
+        '<p title = "> <a href=x>">',
+        "<p title = '> <a href=x>'>",
+        '<p title="<style>"<a href=x>',
+        "<style data-x</style><a href=x>",
+        "<svg><![CDATA[ > <a href=x> ]]></svg>",
+        "<svg><![CDATA[ > <a href=x>",
+        "<svg><a xlink:href=x></svg>",
+        "<svg><title/><desc><style><a href=x></style></desc></svg>",
+        "<svg><p><style><a href=x></style></svg>",
+        "<svg></p><style><a href=x></style>",
+        "<math><mi><title><a href=x></title></mi></math>",
+        "<svg/><![CDATA[ <a href=x> ]]><title><a href=x></title>",
+        "<svg><font color=red><style><a href=x></style>",
         "<script><!-- <script></script> <a href=x> </script>",
         "<title><a href=x>",
     ],
@@ -131,6 +160,16 @@ def test_what_is_no_link_is_left(text: str) -> None:
         ("</style><a href=1></script>", ["1"]),
         ("<svg><![CDATA[ <a href=1> ]]></svg>", []),
         ("<![if !mso]><a href=1><![endif]>", ["1"]),
+        ("<![CDATA[ > <a href=1> ]]>", ["1"]),
+        ("<svg><a href=1><path/></a></svg><a href=2>", ["1", "2"]),
+        ("<svg><title/><style/><script/><a href=1></svg><a href=2>", ["1", "2"]),
+        ("<svg><title>x<a href=1></title></svg><a href=2>", ["1", "2"]),
+        ("<svg><font><style><a href=1></style></font></svg>", ["1"]),
+        ("<svg><svg></svg><style><a href=1></style></svg>", ["1"]),
+        ("<svg><foreignObject><svg><style><a href=1></foreignObject><style><a href=2>", ["1", "2"]),
+        ("<svg><mi><style><a href=1>", ["1"]),
+        ("<svg><!-- <a href=1> --><!--[if mso]><a href=2><![endif]--><a href=3>", ["2", "3"]),
+        ("<math><annotation-xml><a href=1></annotation-xml></math>", ["1"]),
         ("<noscript><a href=1></noscript>", ["1"]),
     ],
 )
@@ -154,6 +193,11 @@ def test_hard_cases_are_read_as_the_standard_says(text: str, values: list[str]) 
         ("<!--[if mso]><!-- <a href=1><![endif]--><a href=2>", ["2"]),
         ("<!--[if mso]><plaintext><a href=1><![endif]--><a href=2>", ["2"]),
         ("<!--[if mso]><a href=1>", []),
+        ("<!--[if mso]><svg><![endif]--><title><a href=1></title><a href=2>", ["2"]),
+        ("<!--[if mso]><p title='<![endif]--><a href=2>", ["2"]),
+        ("<!--[if mso]><td><![endif]--><!--[if mso]></td><![endif]--><a href=2>", ["2"]),
+        ("<!--[if mso]><base href=x><a href=1 title='-->'><a href=2>", ["2"]),
+        ("<!--[if mso]><td><![endif]> <a href=1> --><a href=2>", ["1", "2"]),
         ("<!--[if mso <a href=1>--><a href=2>", ["2"]),
         ("<!--[if mso]--><a href=2>", ["2"]),
     ],
@@ -191,6 +235,23 @@ def test_the_end_is_where_something_added_is_shown(text: str, end: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "base"),
+    [
+        ('<base href="https://x.example/?a&amp;b"><a href=y>', "https://x.example/?a&b"),
+        ("<BASE target=_blank HREF=x>", "x"),
+        ("<base target=_blank><base href=x><base href=y>", "x"),
+        ("<base href=''>", ""),
+        ("<base>", None),
+        ("<basefont href=x>", None),
+        ("<!-- <base href=x> -->", None),
+        ("<!--[if mso]><base href=x><![endif]-->", None),
+    ],
+)
+def test_the_base_of_relative_links_is_told(text: str, base: str | None) -> None:
+    assert scan(text).base == base
+
+
+@pytest.mark.parametrize(
     ("text", "left"),
     [
         ('<a href="x" data-track="off">', '<a href="x">'),
@@ -211,7 +272,15 @@ def test_an_opt_out_is_found_with_the_space_that_goes_with_it(text: str, left: s
     assert [link.url for link in scan(left).links] == ["x"]
 
 
-@pytest.mark.parametrize("text", ["<a href=x data-track=on>", "<a href=x data-track>", "<p data-track=off><a href=x>"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<a href=x data-trac\u212a=off>",
+        "<a href=x data-track=on>",
+        "<a href=x data-track>",
+        "<p data-track=off><a href=x>",
+    ],
+)
 def test_anything_else_is_no_opt_out(text: str) -> None:
     page = scan(text)
     assert page.opt_outs == ()
@@ -288,6 +357,16 @@ def test_every_place_is_in_the_text_and_in_order(text: str) -> None:
         assert link.quote == "" or link.quote not in text[link.start : link.end]
 
 
+@given(hostile)
+def test_a_quick_reading_finds_what_a_thorough_one_finds(text: str) -> None:
+    thorough = [tag.attributes().get("href", "") for tag in tags(text) if not tag.closing and is_link(tag.name)]
+    assert [link.url for link in scan(text).links if link.url] == [url for url in thorough if url]
+
+
+def is_link(name: str) -> bool:
+    return name in ("a", "area") or name.startswith("v:")
+
+
 START_TAGS = (tokenTypes["StartTag"], tokenTypes["EmptyTag"])
 SWITCHES = {"title": "rcdata", "textarea": "rcdata", "script": "scriptData", "plaintext": "plaintext"} | dict.fromkeys(
     ("style", "xmp", "iframe", "noembed", "noframes"), "rawtext"
@@ -304,7 +383,7 @@ def links_by_the_standard(text: str) -> list[str]:
         name = token["name"]
         if name in SWITCHES:
             tokenizer.state = getattr(tokenizer, f"{SWITCHES[name]}State")
-        elif name in ("a", "area") or name.startswith("v:"):
+        elif is_link(name):
             found.append(token["data"].get("href", ""))
     return [link for link in found if link]
 
@@ -317,6 +396,38 @@ NOT_ALIKE = re.compile(r"<!--\[if|<!---?\0", re.IGNORECASE)
 @settings(max_examples=500)
 def test_the_links_are_those_that_another_tokenizer_finds(text: str) -> None:
     assert [link.url for link in scan(text).links if link.url] == links_by_the_standard(text)
+
+
+ISLANDS = (
+    "<svg> </svg> <svg/> <math> </math> <foreignObject> <desc> </desc> <title/> <mi> </mi> <p> <font/size> <path/>"
+)
+islands = st.sampled_from(ISLANDS.split())
+
+
+def tree(text: str, changed: Callable[[str], str]) -> list[object]:
+    """What a browser's parser makes of it, links changed."""
+
+    def told(element: Element) -> object:
+        name = element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
+        attributes = {
+            key: changed(value) if key == "href" and value and is_link(name) else value
+            for key, value in element.items()
+        }
+        return name, attributes, element.text, element.tail, [told(child) for child in element]
+
+    return [told(html5lib.parse(text))]
+
+
+@given(st.lists(pieces | islands, max_size=25).map("".join).filter(lambda text: not NOT_ALIKE.search(text)))
+@settings(max_examples=300)
+def test_a_browser_sees_the_same_tree_with_other_links(text: str) -> None:
+    new: list[str] = []
+    at = 0
+    for link in scan(text).links:
+        if link.url:
+            new += text[at : link.start], encode("https://x.example/?a&b", link.quote)
+            at = link.end
+    assert tree("".join((*new, text[at:])), lambda url: url) == tree(text, lambda _: "https://x.example/?a&b")
 
 
 @given(hostile)
@@ -345,6 +456,36 @@ def test_text_that_is_escaped_holds_no_link(text: str) -> None:
     assert page.links == ()
 
 
+def test_tags_are_told_with_their_first_attributes() -> None:
+    text = '<IMG SRC=a ALT="x &amp; y" alt=z hidden><!-- <img> --><![if !mso]></P x><br/>'
+    image, end, line_break = tags(text)
+    assert image == Tag(text, 0, text.index("<!--"), "img")
+    assert image.attributes() == {"src": "a", "alt": "x & y", "hidden": ""}
+    assert (end.name, end.closing, line_break.name, line_break.closing) == ("p", True, "br", False)
+
+
+def test_tags_are_those_that_are_shown() -> None:
+    text = "<style>a<b></style><!-- <i> --><!--[if mso]><v:oval><![endif]--><svg><style><g></svg><img <p>"
+    assert [tag.name for tag in tags(text)] == ["style", "style", "v:oval", "svg", "style", "g", "svg", "img"]
+
+
+@pytest.mark.parametrize(
+    ("text", "loose"),
+    [
+        ("<!--[if mso]>x<![endif]--><!--[if !mso]><!-->x<!--<![endif]--><![if !mso]>x<![endif]>", ()),
+        ("<!--[if !mso]> -->x<!-- <![endif]-->", ()),
+        ("<!--[IF mso]><!--[if ie]><![endif]--><![ENDIF]-->", ()),
+        ("ab<!--[if mso]>x", (2,)),
+        ("ab<![endif]-->x", (2,)),
+        ("<!--[if mso]>x<![endif]--><![endif]>", (26,)),
+        ("<![endif]><![if a]><!--[if b]><![endif]>", (0, 10)),
+        ("<!-- endif --><!--[endif]--><![if", (14,)),
+    ],
+)
+def test_conditions_without_end_or_beginning_are_found(text: str, loose: tuple[int, ...]) -> None:
+    assert loose_conditions(text) == loose
+
+
 SHAPES: dict[str, Callable[[int], str]] = {
     "less-than": lambda n: "<" * n,
     "tags that never end": lambda n: "<a " * n,
@@ -369,6 +510,14 @@ SHAPES: dict[str, Callable[[int], str]] = {
     "references": lambda n: '<a href="' + "&#" * n + '">',
     "digits": lambda n: '<a href="&#' + "1" * n + ';">',
     "ampersands": lambda n: '<a href="' + "&amp" * n + '">',
+    "ends in a value": lambda n: ('<p x="' + "<a " * 9 + '">') * n,
+    "links in a value": lambda n: '<p x="' + "<a href=x>" * n + '">',
+    "quotes in text": lambda n: '"\' = <a href=x> "' * n,
+    "titles that end": lambda n: "<title>x</title>" * n,
+    "comments that end in text": lambda n: "<!-- x -->" * n + "<!--[if" + "<" * n,
+    "pictures": lambda n: "<svg>" * n + "</svg>" * n,
+    "pictures in pictures": lambda n: "<svg><desc>" * n + "</mi>" * n + "</desc>" * n,
+    "sections": lambda n: "<svg>" + "<![CDATA[" * n,
     "bodies": lambda n: "</body>" * n,
 }
 

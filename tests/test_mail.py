@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custom_smtp import Address, Attachment, CampaignType, Mail
-from custom_smtp.errors import MailError
-from custom_smtp.mail import NO_FREE_TEXT, NO_FREE_TEXT_BEGINS, WRITTEN_BY_US
+from custom_smtp.errors import ConfigurationError, MailError
+from custom_smtp.mail import NO_FREE_TEXT, NO_FREE_TEXT_BEGINS, WRITTEN_BY_US, Mode, Tracking
 
 SHOP, ADA, BOB, EVE = (Address(f"{name}@example.net", name.title()) for name in ("shop", "ada", "bob", "eve"))
 
@@ -42,6 +42,8 @@ def a_mail(**changed: Any) -> Mail:
         ({"subject": "Hello\u2028there"}, "the subject holds a line break"),
         ({"subject": None}, "the subject is NoneType, not text"),
         ({"subject": "\ud83d"}, "the subject holds half of a surrogate pair"),
+        ({"unsubscribe": None}, "unsubscribe is None: write True or False"),
+        ({"unsubscribe": "no"}, "unsubscribe is 'no': write True or False"),
         ({"campaign": ""}, "use a CampaignType, a name, or None"),
         ({"campaign": 7}, "use a CampaignType, a name, or None"),
         ({"campaign": "news\n"}, "the campaign holds a line break"),
@@ -216,3 +218,27 @@ class TestFanOut:
         assert sorted(mail.to.key for mail in mails) == sorted({person.key for person in (*to, *cc, *bcc)})
         assert all(evolve(mail, to=ADA) == evolve(mails[0], to=ADA) for mail in mails)
         assert all(mail.shown_to for mail in mails)
+
+
+# --- How closely it may be tracked
+
+
+@pytest.mark.parametrize("mode", [True, 1, "off", None])
+def test_a_mode_is_one_of_three(mode: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"use Mode\.OFF, Mode\.AGGREGATE or Mode\.INDIVIDUAL"):
+        Tracking(opens=mode)
+    with pytest.raises(ConfigurationError, match=r"clicks is"):
+        Tracking(clicks=mode)
+
+
+def test_within_another_the_stricter_holds() -> None:
+    some = Tracking(opens=Mode.OFF, clicks=Mode.INDIVIDUAL)
+    others = Tracking(opens=Mode.INDIVIDUAL, clicks=Mode.AGGREGATE)
+    assert some.within(others) == others.within(some) == Tracking(opens=Mode.OFF, clicks=Mode.AGGREGATE)
+    assert Tracking().within(some) == some.within(Tracking()) == some
+
+
+def test_a_mail_may_be_tracked_unless_it_says_otherwise() -> None:
+    assert a_mail().tracking == Tracking(opens=Mode.INDIVIDUAL, clicks=Mode.INDIVIDUAL)
+    with pytest.raises(ConfigurationError, match=r"tracking is .*: write Tracking\(opens=Mode.OFF\)"):
+        a_mail(tracking=Mode.OFF)

@@ -1,11 +1,11 @@
-"""The archive and the journal in memory."""
+"""The archive, the journal and the link table in memory."""
 
 from contextlib import AbstractContextManager, nullcontext
 
-from custom_smtp.memory import MemoryArchive, MemoryJournal
-from custom_smtp.ports import Archive, Journal
+from custom_smtp.memory import MemoryArchive, MemoryJournal, MemoryLinkTable
+from custom_smtp.ports import Archive, Journal, LinkTable
 
-from .keeping_contract import ArchiveContract, JournalContract
+from .keeping_contract import ArchiveContract, JournalContract, LinkTableContract
 
 
 class TestMemoryArchive(ArchiveContract):
@@ -16,3 +16,8 @@ class TestMemoryArchive(ArchiveContract):
 class TestMemoryJournal(JournalContract):
     def fresh(self) -> AbstractContextManager[Journal]:
         return nullcontext(MemoryJournal())
+
+
+class TestMemoryLinkTable(LinkTableContract):
+    def fresh(self) -> AbstractContextManager[LinkTable]:
+        return nullcontext(MemoryLinkTable())

@@ -32,10 +32,12 @@ from custom_smtp.events import (
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.mail import Mail
 from custom_smtp.mime import render
+from custom_smtp.readers import HONEYPOT
 from custom_smtp.replies import Reply
 from custom_smtp.report import LINKS_SHOWN, Campaign, Figures, LinkReactions, Reactions, figures, page
 from custom_smtp.tokens import Claim, Tokens
 from custom_smtp.tracking import Tracker
+from custom_smtp.verdicts import Judge
 from tests.strategies import any_text, copies, delivery_ids, events
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -185,6 +187,40 @@ def test_links_with_an_id_are_told_apart_by_it() -> None:
         }
     )
     assert told.links == (LinkReactions(url="https://a.example/1", link="button", human=2, machine=0),)
+
+
+@pytest.mark.parametrize("place", ["1", "t12", "a3", "html-0", "text-4"])
+def test_links_that_are_told_by_place_alone_are_told_apart_by_url(place: str) -> None:
+    clicks = {name: Clicked(about(name), f"https://a.example/{name}", link=place) for name in (ONE, TWO)}
+    told = figures({name: [click] for name, click in clicks.items()})
+    assert told.links == tuple(LinkReactions(url=click.url, human=1, machine=0) for click in clicks.values())
+
+
+def test_the_hidden_link_is_nobodys_link_and_whoever_follows_it_no_person() -> None:
+    hidden = Clicked(about(minute=9), "https://shop.example/", link=HONEYPOT)
+    near = Clicked(about(minute=9 + 0.1), "https://shop.example/a")
+    told = of_one(TAKEN, hidden, near, Clicked(about(minute=30), "https://shop.example/b"))
+    assert told.clicked == Reactions(human=1, machine=0)
+    assert [(link.url, link.human, link.machine) for link in told.links] == [
+        ("https://shop.example/b", 1, 0),
+        ("https://shop.example/a", 0, 1),
+    ]
+
+
+def test_what_machines_did_is_not_drawn_over_time() -> None:
+    by_machine, by_person = Opened(about(minute=9), prefetched=True), Opened(about(minute=10))
+    assert "Opened over time" not in shown(kept(mail(text="x")), happened=[TAKEN, by_machine])
+    assert "Opened over time: 1 in all" in shown(kept(mail(text="x")), happened=[TAKEN, by_machine, by_person])
+
+
+def test_who_is_a_machine_is_for_a_judge_to_say() -> None:
+    burst = [Clicked(about(minute=9 + each / 600), f"https://shop.example/{each}") for each in range(4)]
+    assert of_one(*burst).clicked == Reactions(human=0, machine=1)
+    assert figures({ONE: burst}, judge=Judge(burst_links=5)).clicked == Reactions(human=1, machine=0)
+    campaign = Campaign(name="News", copies=[kept(mail(text="x"))], events={ONE: burst})
+    calm = Elements(page("News", [campaign], at=NOON, judge=Judge(burst_links=5))).text
+    assert "1 opened and 1 clicked by people" in calm
+    assert "0 opened and 0 clicked by people" in Elements(page("News", [campaign], at=NOON)).text
 
 
 @given(st.dictionaries(delivery_ids, st.lists(events, max_size=6), max_size=4))

@@ -1,4 +1,4 @@
-"""The archive and the journal in SQLite."""
+"""The archive, the journal and the link table in SQLite."""
 
 import os
 import random
@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,14 +17,19 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from custom_smtp.edge.sqlite import APPLICATION_ID, Erasure, SqliteArchive, SqliteJournal
+from custom_smtp import Tokens
+from custom_smtp.claims import Claim
+from custom_smtp.edge.sqlite import Erasure, SqliteArchive, SqliteJournal, SqliteLinkTable
 from custom_smtp.errors import ArchiveError, ConfigurationError
 from custom_smtp.events import Delivered
 from custom_smtp.identifiers import DeliveryId
-from custom_smtp.ports import Archive, Journal
+from custom_smtp.ports import Archive, Journal, LinkTable
+from custom_smtp.short_tokens import ShortTokens
+from custom_smtp.testing import FrozenClock
 
-from .keeping_contract import NOON, ArchiveContract, JournalContract, a_copy, about
+from .keeping_contract import NOON, ArchiveContract, JournalContract, LinkTableContract, a_copy, about
 
+OUR_MARK = 0x43534D54
 SECRET = b"a secret of Ada's, in clear"
 
 
@@ -39,6 +45,13 @@ class TestSqliteJournal(JournalContract):
     def fresh(self) -> Iterator[Journal]:
         with TemporaryDirectory() as folder, SqliteJournal(Path(folder, "mail.db")) as journal:
             yield journal
+
+
+class TestSqliteLinkTable(LinkTableContract):
+    @contextmanager
+    def fresh(self) -> Iterator[LinkTable]:
+        with TemporaryDirectory() as folder, SqliteLinkTable(Path(folder, "mail.db")) as table:
+            yield table
 
 
 @pytest.fixture
@@ -69,8 +82,8 @@ def changed(path: Path, statement: str) -> None:
 def test_the_file_keeps_a_write_ahead_log_and_says_whose_it_is(path: Path) -> None:
     SqliteArchive(path).close()
     assert asked(path, "PRAGMA journal_mode") == [("wal",)]
-    assert asked(path, "PRAGMA application_id") == [(APPLICATION_ID,)]
-    assert asked(path, "PRAGMA user_version") == [(1,)]
+    assert asked(path, "PRAGMA application_id") == [(OUR_MARK,)]
+    assert asked(path, "PRAGMA user_version") == [(2,)]
 
 
 def test_each_commit_is_synced(path: Path) -> None:
@@ -86,6 +99,7 @@ def test_each_commit_is_synced(path: Path) -> None:
         "SELECT * FROM copies WHERE delivery_id = 'x'",
         "SELECT * FROM events WHERE person = 'x' ORDER BY at, arrival",
         "SELECT * FROM events WHERE delivery_id = 'x' ORDER BY at, arrival",
+        "SELECT rest FROM links WHERE token = 'x'",
     ],
 )
 def test_every_question_has_its_index(path: Path, question: str) -> None:
@@ -94,6 +108,59 @@ def test_every_question_has_its_index(path: Path, question: str) -> None:
     assert "USING INDEX" in plan
     assert "SORT" not in plan
     assert "TEMP" not in plan
+
+
+def test_a_file_of_the_first_format_is_brought_up_to_date_with_all_it_holds(path: Path) -> None:
+    with SqliteArchive(path) as archive:
+        archive.store(a_copy("d1"))
+    changed(path, "DROP TABLE links")
+    changed(path, "PRAGMA user_version = 1")
+    with SqliteLinkTable(path) as table, SqliteArchive(path) as archive:
+        table.store({"token": "rest"})
+        assert table.find("token") == "rest"
+        assert archive.find("ada@example.net") == [a_copy("d1")]
+    assert asked(path, "PRAGMA user_version") == [(2,)]
+
+
+def test_links_are_found_again(path: Path) -> None:
+    with SqliteLinkTable(path) as table:
+        table.store({"token": "rest"})
+        with SqliteLinkTable(path) as beside:
+            assert beside.find("token") == "rest"
+    with SqliteLinkTable(path) as table:
+        assert table.find("token") == "rest"
+
+
+def test_links_are_kept_together_or_not_at_all(path: Path) -> None:
+    with SqliteLinkTable(path) as table:
+        with pytest.raises(ArchiveError, match="NOT NULL"):
+            table.store({"one": "rest", "other": None})  # type: ignore[dict-item]  # what no row can be
+        assert table.find("one") is None
+
+
+def test_links_are_erased_by_the_day_of_their_latest_issue(path: Path) -> None:
+    clock = FrozenClock(NOON)
+    with SqliteLinkTable(path, clock=clock) as table:
+        table.store({"once": "rest", "weekly": "rest"})
+        clock.advance(timedelta(days=7))
+        table.store({"weekly": "rest", "late": "rest"})
+        assert table.erase(NOON) == 0
+        assert table.erase(NOON + timedelta(days=7)) == 1
+        assert [table.find(token) for token in ("once", "weekly", "late")] == [None, "rest", "rest"]
+
+
+def test_a_clock_set_back_makes_no_link_older(path: Path) -> None:
+    clock = FrozenClock(NOON)
+    with SqliteLinkTable(path, clock=clock) as table:
+        table.store({"token": "rest"})
+        clock.advance(timedelta(days=-30))
+        table.store({"token": "rest"})
+        assert table.erase(NOON) == 0
+
+
+def test_a_day_to_erase_before_needs_a_time_zone(path: Path) -> None:
+    with SqliteLinkTable(path) as table, pytest.raises(ConfigurationError, match="no time zone"):
+        table.erase(NOON.replace(tzinfo=None))
 
 
 def test_content_is_compressed_where_that_helps(path: Path) -> None:
@@ -190,7 +257,7 @@ def test_an_empty_database_with_a_mark_is_another_programs(path: Path, pragma: s
 
 def test_a_later_format_asks_for_an_upgrade(path: Path) -> None:
     SqliteArchive(path).close()
-    changed(path, "PRAGMA user_version = 2")
+    changed(path, "PRAGMA user_version = 3")
     with pytest.raises(ArchiveError, match="upgrade custom_smtp"):
         SqliteArchive(path)
 
@@ -314,7 +381,11 @@ def test_half_a_surrogate_pair_is_not_what_it_is_written_as(path: Path) -> None:
 
 
 def test_closing_twice_does_nothing_and_using_it_then_is_an_error(path: Path) -> None:
-    archive, journal = SqliteArchive(path), SqliteJournal(path)
+    archive, journal, table = SqliteArchive(path), SqliteJournal(path), SqliteLinkTable(path)
+    table.close()
+    table.close()
+    with pytest.raises(ArchiveError, match="open it again"):
+        table.find("token")
     archive.close()
     archive.close()
     journal.close()
@@ -345,6 +416,28 @@ def test_threads_share_an_archive(path: Path) -> None:
         assert len(archive.find("ada@example.net")) == 4 * 10 + 10
 
 
+def test_threads_share_a_link_table(path: Path) -> None:
+    told: list[object] = []
+
+    def issue(tokens: ShortTokens) -> None:
+        try:
+            for number in range(10):
+                claim = Claim(DeliveryId(f"d{number}"), "ada@example.net", "https://shop.example")
+                told.append(tokens.read(tokens.issue(claim)) == claim)
+        except BaseException as error:  # noqa: BLE001  # told to the test's own thread
+            told.append(error)
+
+    with SqliteLinkTable(path) as table:
+        tokens = ShortTokens(Tokens((b"k" * 32,)), table)
+        workers = [threading.Thread(target=issue, args=(tokens,)) for _ in range(4)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    assert told == [True] * 40
+    assert asked(path, "SELECT count(*) FROM links") == [(10,)]
+
+
 def python(code: str, *arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -370,6 +463,31 @@ def test_processes_make_and_share_one_file(path: Path) -> None:
     assert [worker.communicate()[0] for worker in workers] == [""] * 3
     with SqliteArchive(path) as archive:
         assert len(archive.find("ada@example.net")) == 30
+
+
+ISSUE_TEN = """
+import sys
+from custom_smtp import DeliveryId, Tokens
+from custom_smtp.claims import Claim, Purpose
+from custom_smtp.edge.sqlite import SqliteLinkTable
+from custom_smtp.short_tokens import ShortTokens
+
+with SqliteLinkTable(sys.argv[1]) as table:
+    tokens = ShortTokens(Tokens((b"k" * 32,)), table)
+    for number in range(10):
+        claim = Claim(DeliveryId(f"d{number}"), "ada@example.net", "https://shop.example")
+        print(*tokens.issue_all((claim, purpose) for purpose in Purpose))
+"""
+
+
+def test_processes_issue_the_same_links_side_by_side(path: Path) -> None:
+    workers = [python(ISSUE_TEN, str(path)) for _ in range(3)]
+    [told] = {worker.communicate()[0] for worker in workers}
+    assert asked(path, "SELECT count(*) FROM links") == [(30,)]
+    with SqliteLinkTable(path) as table:
+        tokens = ShortTokens(Tokens((b"k" * 32,)), table)
+        read = [tokens.read(line.split()[0]).delivery_id for line in told.splitlines()]
+    assert read == [f"d{number}" for number in range(10)]
 
 
 FORK = """

@@ -9,7 +9,7 @@ from attrs import asdict, evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_smtp.errors import Step
+from custom_smtp.errors import ConfigurationError, Step
 from custom_smtp.events import (
     About,
     Accepted,
@@ -32,7 +32,8 @@ from custom_smtp.events import (
 )
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.replies import Reply
-from custom_smtp.state import STAGE_OF, Count, DeliveryState, Stage, delivery_state, why_not_to_write
+from custom_smtp.state import STAGE_OF, Count, DeliveryState, Stage, delivery_state, story, why_not_to_write
+from custom_smtp.verdicts import Judge, is_human
 
 START = datetime(2026, 1, 2, 5, tzinfo=UTC)
 
@@ -152,6 +153,39 @@ def test_people_and_machines_are_counted_apart() -> None:
     assert (state.opens, state.opens.all) == (Count(human=3, machine=1), 4)
     assert (state.clicks, state.clicks.all) == (Count(human=1, machine=1), 2)
     assert (state.first_open, state.first_click) == (proxy, click)
+
+
+def test_a_persons_click_shows_that_they_opened_it() -> None:
+    prefetch, click = Opened(about(1), prefetched=True), Clicked(about(2), "u", client="192.0.2.1")
+    state = delivery_state([prefetch, click])
+
+    assert state.opens == Count(human=1, machine=1)
+    assert state.first_open == Opened(about(2), synthetic=True, evidence=("a click",), client="192.0.2.1")
+    assert delivery_state([click, Opened(about(9), proxied=True)]).opens == Count(human=1)
+    assert delivery_state([Clicked(about(2), "u", machine=True)]).opens == Count()
+    assert delivery_state([click, Clicked(about(3), "u")]).opens == Count(human=1)
+
+
+def test_the_last_verdict_is_passed_on_all_facts_together() -> None:
+    burst = [Clicked(about(1 + n / 36_000), f"https://shop.example/{n}") for n in range(3)]
+    state = delivery_state([DELIVERED, *burst])
+
+    assert (state.clicks, state.opens, state.stage) == (Count(machine=3), Count(), Stage.DELIVERED)
+    calm = Judge(burst_links=4, too_soon=timedelta(0))
+    assert delivery_state([DELIVERED, *burst], judge=calm).clicks == Count(human=3)
+    assert [event.machine for event in story(burst) if isinstance(event, Clicked)] == [True] * 3
+
+
+def test_what_is_known_first_hand_is_not_counted_twice() -> None:
+    own, theirs = Clicked(about(1), "u"), Clicked(about(1.1, source="sendgrid"), "u", second_hand=True)
+    opened = Opened(about(1.2, source="sendgrid"), second_hand=True)
+    other = evolve(theirs, about=evolve(theirs.about, delivery_id=DeliveryId("d2"), key="other"))
+
+    assert delivery_state([theirs, own, opened]).clicks == Count(human=1)
+    assert delivery_state([theirs, own, opened]).first_open == opened
+    assert delivery_state([theirs, opened]).clicks == Count(human=1)
+    assert delivery_state([evolve(own, machine=True), theirs]).clicks == Count(machine=1)
+    assert story([own, other]) == [own, other]
 
 
 def test_of_several_failures_the_gravest_is_told() -> None:
@@ -279,6 +313,35 @@ def test_a_resubscription_to_a_group_lifts_no_bounce_and_no_other_unsubscription
     assert why_not_to_write([HARD, group, back]) == HARD
 
 
+@pytest.mark.parametrize(
+    ("scope", "streams", "forbidden"),
+    [
+        ("news", None, True),
+        ("news", ["news"], True),
+        ("news", ["receipts", "news"], True),
+        ("news", ["receipts"], False),
+        ("news", ["newsletter"], False),
+        ("news", [], False),
+        ("", ["receipts"], True),
+        ("", [], True),
+    ],
+)
+def test_an_unsubscription_holds_for_its_stream(scope: str, streams: list[str] | None, forbidden: bool) -> None:
+    event = Unsubscribed(about(1), scope=scope)
+    assert why_not_to_write([event], streams=streams) == (event if forbidden else None)
+
+
+def test_a_stream_makes_no_complaint_and_no_bounce_go_away() -> None:
+    complaint, bounce = Complained(about(1)), Bounced(about(2), BounceKind.HARD)
+    assert why_not_to_write([complaint], streams=["receipts"]) is complaint
+    assert why_not_to_write([bounce, Unsubscribed(about(3), scope="news")], streams=["receipts"]) is bounce
+
+
+def test_one_text_is_not_several_streams() -> None:
+    with pytest.raises(ConfigurationError, match=r"give several, as in \{'news'\}"):
+        why_not_to_write([], streams="news")
+
+
 def test_a_bounce_mail_about_no_mail_of_ours_forbids_nothing() -> None:
     """Whoever knows where bounces go could otherwise forbid writing to anybody."""
     forged = Bounced(evolve(about(2, source="bounce-mail"), delivery_id=None), BounceKind.HARD, "", "5.1.1")
@@ -315,8 +378,8 @@ EVENTS = (
     | st.builds(Bounced, ABOUTS, st.sampled_from(BounceKind))
     | st.builds(Unsubscribed, ABOUTS, scope=st.sampled_from(["", "7"]))
     | st.builds(Resubscribed, ABOUTS, scope=st.sampled_from(["", "7"]))
-    | st.builds(Opened, ABOUTS, prefetched=st.booleans())
-    | st.builds(lambda a, machine: Clicked(a, "u", machine=machine), ABOUTS, st.booleans())
+    | st.builds(Opened, ABOUTS, prefetched=st.booleans(), second_hand=st.booleans())
+    | st.builds(Clicked, ABOUTS, st.sampled_from("uvw"), machine=st.booleans(), second_hand=st.booleans())
 )
 
 
@@ -330,11 +393,35 @@ def test_order_and_repetition_change_nothing(data: st.DataObject, events: list[E
 
 
 @given(st.lists(EVENTS, max_size=8, unique_by=lambda event: (event.about.source, event.about.key)), EVENTS)
-def test_nothing_told_later_takes_a_stage_back(events: list[Event], another: Event) -> None:
+def test_nothing_told_later_takes_a_stage_back_but_what_machines_did(events: list[Event], another: Event) -> None:
     fresh = evolve(another, about=evolve(another.about, key="fresh"))
     order = list(Stage)
 
     before, after = delivery_state(events), delivery_state([*events, fresh])
-    assert order.index(after.stage) >= order.index(before.stage)
+    if before.stage in (Stage.OPENED, Stage.CLICKED):
+        assert order.index(after.stage) >= order.index(Stage.DELIVERED)
+    else:
+        assert order.index(after.stage) >= order.index(before.stage)
     assert (after.failure is None) <= (before.failure is None)
     assert (after.complaint is None) <= (before.complaint is None)
+
+
+@given(st.lists(EVENTS, max_size=10))
+def test_a_story_told_again_is_the_same(events: list[Event]) -> None:
+    once = story(events)
+
+    assert story(once) == once
+    assert delivery_state(once) == delivery_state(events)
+
+
+@given(st.lists(EVENTS, max_size=10))
+def test_the_counts_are_those_of_the_story(events: list[Event]) -> None:
+    state, told = delivery_state(events), story(events)
+    by_people = [event for event in told if isinstance(event, Opened | Clicked) and is_human(event)]
+    opened = sum(isinstance(event, Opened) for event in by_people)
+
+    assert state.clicks.human == len(by_people) - opened
+    assert state.clicks.all == sum(isinstance(event, Clicked) for event in told)
+    assert state.opens.human == max(opened, min(1, state.clicks.human))
+    assert (state.first_open is None) is (state.opens.human == 0)
+    assert (state.first_open is not None and state.first_open.synthetic) is (opened == 0 < state.opens.human)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from custom_smtp.errors import ConfigurationError, MailError, MalformedError, UnverifiedError
 from custom_smtp.event_json import read_event, write_event
-from custom_smtp.events import About, Delivered, Event, Unrecognised
+from custom_smtp.events import About, Delivered, Event, Opened, Unrecognised
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.ports import Feedback, Headers
 from custom_smtp.providers.postmark import Postmark
@@ -587,6 +587,13 @@ class AnotherSource(PigeonPost):
         return [evolve(event, about=evolve(event.about, source="smtp")) for event in super().read(request)]
 
 
+class SawItItself(PigeonPost):
+    """Tells of opens as if we had seen them."""
+
+    def event(self, told: dict[str, str]) -> Event:
+        return Opened(super().event(told).about)
+
+
 class Silent(PigeonPost):
     """Reads nothing."""
 
@@ -641,6 +648,7 @@ class Marks(PigeonPost):
         (OneKey(b"key"), "same key"),
         (Counts(b"key"), "different keys"),
         (AnotherSource(b"key"), "source"),
+        (SawItItself(b"key"), "second_hand=True"),
         (Silent(b"key"), "no event"),
         (TakesAnything(b"key"), r"as 'to' becomes the text {'a': 1} of an event"),
         (TripsOver(b"key"), "as 'to' is AttributeError, and loses its batch"),

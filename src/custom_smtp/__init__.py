@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from .errors import CustomSmtpError, TransportError
     from .failover import Failover, RoundRobin
     from .identifiers import DeliveryId
-    from .mail import Attachment, CampaignType, Mail
+    from .link_rules import LinkRule
+    from .mail import Attachment, CampaignType, Mail, Mode, Tracking
     from .memory import MemoryArchive, MemoryJournal
     from .outgoing import Outcome, Outgoing, Receipt
     from .replies import Reply
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
     from .sender import AsyncSender, Preparation, Sender
     from .servers import Credentials, Server, Tls
     from .tokens import Tokens
-    from .tracking import Tracker, TrackingEndpoint
+    from .tracking import Tracker
+    from .tracking_endpoint import TrackingEndpoint
+    from .unsubscribe import Unsubscribe
+    from .unsubscribe_endpoint import UnsubscribeEndpoint
     from .webhooks import FeedbackEndpoint
 
 __all__ = [
@@ -52,8 +56,13 @@ __all__ = [
     "DeliveryId",
     # tracking
     "Tracker",
+    "Tracking",
+    "Mode",
+    "LinkRule",
     "Tokens",
     "TrackingEndpoint",
+    "Unsubscribe",
+    "UnsubscribeEndpoint",
     # hearing back
     "FeedbackEndpoint",
     # keeping
@@ -87,9 +96,11 @@ _HOME_OF = {
     "EgressPlan": "egress",
     "Failover": "failover",
     "FeedbackEndpoint": "webhooks",
+    "LinkRule": "link_rules",
     "Mail": "mail",
     "MemoryArchive": "memory",
     "MemoryJournal": "memory",
+    "Mode": "mail",
     "Outcome": "outgoing",
     "Outgoing": "outgoing",
     "Preparation": "sender",
@@ -103,8 +114,11 @@ _HOME_OF = {
     "Tls": "servers",
     "Tokens": "tokens",
     "Tracker": "tracking",
-    "TrackingEndpoint": "tracking",
+    "Tracking": "mail",
+    "TrackingEndpoint": "tracking_endpoint",
     "TransportError": "errors",
+    "Unsubscribe": "unsubscribe",
+    "UnsubscribeEndpoint": "unsubscribe_endpoint",
 }
 """In which module each name of the front door lives."""
 

@@ -1,5 +1,6 @@
 """A campaign in numbers, worked out from what happened to each of its mails."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -8,7 +9,9 @@ from attrs import field, frozen
 from .archive import Copy
 from .events import Bounced, Clicked, Dropped, Event
 from .identifiers import DeliveryId
-from .state import Count, DeliveryState, Stage, delivery_state
+from .readers import HONEYPOT
+from .state import Count, DeliveryState, Stage, delivery_state, story
+from .verdicts import JUDGE, Judge
 
 
 def _copies(several: Iterable[Copy]) -> tuple[Copy, ...]:
@@ -54,7 +57,7 @@ class LinkReactions(Reactions):
 
     Attributes:
         url: where it leads.
-        link: which link of the mail, where links are told apart; may be empty.
+        link: what the mail's writer calls it; may be empty.
     """
 
     url: str
@@ -102,21 +105,34 @@ class Figures:
         return sum(self.bounces.values())
 
 
+def name_of(link: str) -> str:
+    """What the writer of a mail calls a link; nothing where it is told by its place alone, which differs by mail."""
+    return "" if _PLACE.fullmatch(link) else link
+
+
+# As a Tracker counts them, in the HTML, the text and an AMP part; and as SendGrid does.
+_PLACE = re.compile(r"(?:[at]|html-|text-)?[0-9]+")
+
+
 def _by_itself(click: Clicked) -> str:
-    return click.link or click.url
+    return name_of(click.link) or click.url
 
 
 def figures(
-    events: Mapping[DeliveryId, Sequence[Event]], *, same_link: Callable[[Clicked], str] = _by_itself
+    events: Mapping[DeliveryId, Sequence[Event]],
+    *,
+    same_link: Callable[[Clicked], str] = _by_itself,
+    judge: Judge = JUDGE,
 ) -> Figures:
     """A campaign in numbers.
 
     Args:
         events: what happened to each mail, in any order. One of which nothing is known is there with none.
-        same_link: under which URL a click counts. By default its own, or its link's id where it has one; `page` takes
-            personal URLs that stand in the same place of their mails for one link.
+        same_link: under which URL a click counts. By default its own, or its link's name where its writer gave it one;
+            `page` takes personal URLs that stand in the same place of their mails for one link.
+        judge: who tells people from machines.
     """
-    states = [delivery_state(happened) for happened in events.values()]
+    states = [delivery_state(happened, judge=judge) for happened in events.values()]
     return Figures(
         people=len(states),
         accepted=sum(state.stage not in _NOT_TAKEN for state in states),
@@ -126,9 +142,9 @@ def figures(
         bounces=_counted(_failure(state) for state in states),
         complained=sum(state.complaint is not None for state in states),
         unsubscribed=sum(state.unsubscribed is not None for state in states),
-        opened=_reactions(Count(state.opens.human + state.clicks.human, state.opens.machine) for state in states),
+        opened=_reactions(state.opens for state in states),
         clicked=_reactions(state.clicks for state in states),
-        links=_links(events.values(), same_link),
+        links=_links((_clicks(happened, judge) for happened in events.values()), same_link),
     )
 
 
@@ -163,14 +179,21 @@ def _reactions(counts: Iterable[Count]) -> Reactions:
     )
 
 
-def _links(stories: Iterable[Sequence[Event]], name: Callable[[Clicked], str]) -> tuple[LinkReactions, ...]:
+def _clicks(happened: Sequence[Event], judge: Judge) -> list[Clicked]:
+    """The clicks on links that the mail's writer knows of, each with its final verdict."""
+    if not any(isinstance(event, Clicked) for event in happened):
+        return []
+    told = story(happened, judge=judge)
+    return [event for event in told if isinstance(event, Clicked) and event.link != HONEYPOT]
+
+
+def _links(stories: Iterable[Sequence[Clicked]], name: Callable[[Clicked], str]) -> tuple[LinkReactions, ...]:
     followed: dict[str, list[Count]] = {}
     clicks: dict[str, Clicked] = {}
-    for story in stories:
+    for told in stories:
         by_link: dict[str, list[Clicked]] = {}
-        for event in story:
-            if isinstance(event, Clicked):
-                by_link.setdefault(name(event), []).append(event)
+        for click in told:
+            by_link.setdefault(name(click), []).append(click)
         for key, several in by_link.items():
             clicks.setdefault(key, several[0])
             machines = sum(click.machine for click in several)
@@ -178,6 +201,7 @@ def _links(stories: Iterable[Sequence[Event]], name: Callable[[Clicked], str]) -
     links = []
     for key, counts in followed.items():
         by = _reactions(counts)
-        url = clicks[key].url if key == clicks[key].link else key
-        links.append(LinkReactions(url=url, link=clicks[key].link, human=by.human, machine=by.machine))
+        link = name_of(clicks[key].link)
+        url = clicks[key].url if key == link else key
+        links.append(LinkReactions(url=url, link=link, human=by.human, machine=by.machine))
     return tuple(sorted(links, key=lambda link: (-link.human, -link.all, link.url, link.link)))

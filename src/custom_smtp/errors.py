@@ -18,7 +18,7 @@
     |- WebhookError
     |   |- UnverifiedError                the sender was not proven: answer 401
     |   `- MalformedError                 proven, and not understood: answer 400
-    |- ArchiveError                       a copy or an event could not be kept or read
+    |- ArchiveError                       a copy, an event or a link could not be kept or read
     `- ResolveError                       the DNS gave no answer (no such record is a finding, not an error)
 
 What a provider or a server merely *reports* is an event, not an error.
@@ -166,7 +166,16 @@ class UnrecordedError(CustomSmtpError):
 
 
 class TokenError(CustomSmtpError, ValueError):
-    """A token that we did not issue for this purpose, or that was altered."""
+    """A token that we did not issue for this purpose, or that was altered, or that is too old.
+
+    Attributes:
+        expired: it is ours and unaltered, and older than its age limit. Say it to whoever runs the place, never to
+            whoever brought the token.
+    """
+
+    def __init__(self, message: str, /, *, expired: bool = False) -> None:
+        super().__init__(message)
+        self.expired = expired
 
 
 class WebhookError(CustomSmtpError):
@@ -191,7 +200,7 @@ class MalformedError(WebhookError):
 
 
 class ArchiveError(CustomSmtpError):
-    """A copy or an event could not be kept or read back."""
+    """A copy, an event or a link could not be kept or read back."""
 
 
 class ResolveError(CustomSmtpError):

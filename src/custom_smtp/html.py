@@ -6,11 +6,17 @@ places, so that whoever changes a link leaves every other character as it was.
 
 One rule goes beyond the standard, since mail programs do: the inside of ``<!--[if mso]> ... <![endif]-->`` is a comment
 to a browser and the mail itself to Outlook, so it is read as well. Every other comment is not, nor is the text of
-``style``, ``script`` and the like.
+``style``, ``script`` and the like; that of ``noscript`` is, since mail programs run no scripts. Inside ``svg`` and
+``math`` some tags mean other things, as in a browser. A link is the ``href`` of ``a``, ``area`` and VML's ``v:``
+elements; ``xlink:href`` is left alone, since the mail programs that show SVG at all do not agree on it.
+
+Most of a mail need not be read to know all that: see `_Scanner._surely_text_before`.
 """
 
 import re
+from collections.abc import Iterator
 from html.entities import html5
+from string import ascii_lowercase, ascii_uppercase
 
 from attrs import define, field, frozen
 
@@ -21,60 +27,110 @@ def _any_case(word: str) -> str:
     return "".join(f"[{letter}{letter.upper()}]" if letter.isalpha() else letter for letter in word)
 
 
+def _one_of(*names: str) -> str:
+    return rf"(?:{'|'.join(map(_any_case, names))})(?=[{_SPACE}/>])"
+
+
 _RAW = ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes", "plaintext")
 """Elements whose content is text, whatever it looks like."""
 
-_NAME_ENDS = rf"(?=[{_SPACE}/>])"
-_LINK_NAME = rf"(?:{_any_case('a')}|{_any_case('area')}|{_any_case('v')}:[^{_SPACE}/>]*+)"
-_RAW_NAME = rf"(?:{'|'.join(map(_any_case, _RAW))})"
-_BODY = _any_case("body")
-
-_VALUE = rf"""(?:"[^"]*+"|'[^']*+'|[^{_SPACE}>"'][^{_SPACE}>]*+|(?=>))"""
+_VALUE = rf"""(?:"[^"]*+"|'[^']*+'|[^{_SPACE}>"'][^{_SPACE}>]*+)"""
 _EQUALS = rf"[{_SPACE}]*+="
-# An "=" whose value never ends leaves the tag without an end: it must not be read as part of the next name. No text can
-# be read by two of the choices, so that a tag without an end costs one look back over its attributes, not more. (That
-# the group itself is not possessive is for Python before 3.11.5, which gets such groups wrong: CPython issue 106052.)
-_ATTRIBUTES = rf"""(?:
-    [{_SPACE}/]*+[^{_SPACE}/>][^{_SPACE}/>=]*+(?:="[^"]*+"|(?!="){_EQUALS}[{_SPACE}]*+{_VALUE}|(?!{_EQUALS}))
-)*[{_SPACE}/]*+"""
 
-# Most tags can be told from the ones that matter by two letters; the second line is for the rest.
-_MAY_MATTER = "[aAvVxX]|[tT][eEiI]|[sS][cCtT]|[iI][fF]|[nN][oO]|[pP][lL]"
-_DULL = rf"""(?:
-    [^<]++
-  | <(?!{_MAY_MATTER})[A-Za-z][^{_SPACE}/>]*+{_ATTRIBUTES}>
-  | </(?![bB][oO])[A-Za-z][A-Za-z0-9:]*+>
-  | </(?!{_BODY}{_NAME_ENDS})[A-Za-z][^{_SPACE}/>]*+{_ATTRIBUTES}>
-  | <(?!{_LINK_NAME}{_NAME_ENDS}|{_RAW_NAME}{_NAME_ENDS})[A-Za-z][^{_SPACE}/>]*+{_ATTRIBUTES}>
-  | <(?:!(?!--)|\?|/(?![A-Za-z]))[^>]*+>
-  | <(?![A-Za-z/!?])
-)*"""
+
+def _attribute(name: str) -> str:
+    # An "=" whose value never ends leaves the tag without an end: it must not be read as part of the next name. No text
+    # can be read by two of the choices, so that a tag without an end costs one look back over its attributes, not more.
+    return rf"""[{_SPACE}/]*+{name}(?:="[^"]*+"|(?!="){_EQUALS}[{_SPACE}]*+(?:{_VALUE}|(?=>))|(?!{_EQUALS}))"""
+
+
+# That the groups are not possessive is for Python before 3.11.5, which gets such groups wrong: CPython issue 106052.
+_NAME = rf"[^{_SPACE}/>][^{_SPACE}/>=]*+"
+_ATTRIBUTES = rf"(?:{_attribute(_NAME)})*[{_SPACE}/]*+"
+_HREF = rf"{_any_case('href')}(?=[{_SPACE}/>=])"
+_WITH_HREF = rf"""(?:{_attribute(f"(?!{_HREF}){_NAME}")})*
+    (?:[{_SPACE}/]*+{_HREF}(?:{_EQUALS}[{_SPACE}]*+(?:(?P<href>{_VALUE})|(?=>))|(?!{_EQUALS})){_ATTRIBUTES})?[{_SPACE}/]*+"""
+
+"""The attributes of a tag; the group is the value of the first ``href``, the one that counts."""
+
+_LINK = rf"(?:{_one_of('a', 'area')}|{_any_case('v')}:[^{_SPACE}/>]*+)"
+_EVENTS = rf"""
+    (?P<link><(?P<link_name>{_LINK}){_WITH_HREF}>)
+  | (?P<comment><!--)
+  | (?P<raw><(?P<raw_name>{_one_of(*_RAW)}){_ATTRIBUTES}>)
+  | (?P<body></{_one_of("body")}{_ATTRIBUTES}>)
+  | (?P<base><{_one_of("base")}{_WITH_HREF.replace("<href>", "<base_href>")}>)
+  | (?P<island><(?P<island_name>{_one_of("svg", "math")}){_ATTRIBUTES}>)
+"""
+_LINK_NAME = re.compile(r"a|area|v:.*", re.DOTALL)
+_IF = rf"\[{_any_case('if')}[^\]>]*+\]>"
+_OPENS = rf"{_LINK}|{_one_of('base', 'svg', 'math', *_RAW)}|/{_one_of('body')}"
+
+# Most tags can be told from the ones that matter by two letters.
+_MAY_MATTER = rf"[aA][rR{_SPACE}/>]|[vV]:|/[bB]|!-|[sS][cCtTvV]|[tT][eEiI]|[bBmM][aA]|[xXiInNpP][mMfFoOlL]"
+_DULL = rf"""[^<]*+(?:<(?:
+    (?!{_MAY_MATTER})[A-Za-z0-9:]++(?:[ ][A-Za-z:-]++="[^"]*+")*[ ]?/?>
+  | /(?![bB])[A-Za-z][A-Za-z0-9:]*+>
+  | (?!{_OPENS})/?[A-Za-z][^{_SPACE}/>]*+{_ATTRIBUTES}>
+  | (?:!(?!--)|\?|/(?![A-Za-z]))[^>]*+>
+  | (?![A-Za-z/!?])
+)[^<]*+)*"""
 """Everything that is passed over: text, tags without links, declarations and bogus comments."""
 
-_NEXT = re.compile(
-    rf"""{_DULL}(?:
-    (?P<link><{_LINK_NAME}(?P<attributes>{_NAME_ENDS}{_ATTRIBUTES})>)
-  | (?P<raw><(?P<raw_name>{_RAW_NAME}){_NAME_ENDS}{_ATTRIBUTES}>)
+_EVENT = re.compile(_EVENTS, re.VERBOSE)
+_NEXT = re.compile(rf"{_DULL}(?:{_EVENTS})?", re.VERBOSE)
+
+# First goes what half of all tags are: ends, "td" and "tr". Comments and raw text without "<" in them are not looked
+# for, since they are over before anything else begins; conditions neither, since their inside is read.
+_CANDIDATE = re.compile(
+    rf"""<(?![/tT][^bBeEiI])(?={_MAY_MATTER})(?:
+    {_LINK}
+  | !--(?!-?>|[^<]*-->|<!\[endif\]-->|{_IF})
+  | (?P<raw_name>{_one_of(*_RAW)})(?!(?<!{_any_case("plaintext")})[^<>]*+>[^<]*+</(?P=raw_name)[{_SPACE}/>])
+  | /{_one_of("body")}
+  | {_one_of("base", "svg", "math")}
+)""",
+    re.VERBOSE,
+)
+
+_MARK = re.compile(
+    rf"""[^<]*+(?:<(?![A-Za-z/!?])[^<]*+)*(?:
+    (?P<start><(?P<start_name>[A-Za-z][^{_SPACE}/>]*+){_ATTRIBUTES}>)
+  | (?P<end></(?P<end_name>[A-Za-z][^{_SPACE}/>]*+){_ATTRIBUTES}>)
+  | (?P<data><!\[CDATA\[)
   | (?P<comment><!--)
-  | (?P<body></{_BODY}{_NAME_ENDS}{_ATTRIBUTES}>)
+  | (?P<bogus><(?:[!?]|/(?![A-Za-z]))[^>]*+>)
 )?""",
     re.VERBOSE,
 )
+"""The next markup of any kind."""
+
+_BREAKS_OUT = re.compile(
+    "b|big|blockquote|body|br|center|code|dd|div|dl|dt|em|embed|h[1-6]|head|hr|i|img|li|listing|menu|meta|nobr|ol|p|pre"
+    "|ruby|s|small|span|strong|strike|sub|sup|table|tt|u|ul|var"
+)
+"""HTML that ends the ``svg`` or ``math`` it stands in (section 13.2.6.5)."""
+
+_HTML_INSIDE = {"svg": ("foreignobject", "desc", "title"), "math": ("mi", "mo", "mn", "ms", "mtext")}
+"""Elements whose content is HTML again."""
+
+_DEEPEST = 512
+"""How many elements stand in each other for a browser (Chromium's limit)."""
+
+_QUOTES = ('"', "'")
+_BEFORE_A_VALUE = "=\t\n\f\r "
 
 _ATTRIBUTE = re.compile(
-    rf"""(?P<name>[^{_SPACE}/>][^{_SPACE}/>=]*+)
-    (?:{_EQUALS}[{_SPACE}]*+(?:"(?P<double>[^"]*+)"|'(?P<single>[^']*+)'|(?P<bare>[^{_SPACE}>"'][^{_SPACE}>]*+)|(?=>)))?""",
-    re.VERBOSE,
+    rf"(?P<name>{_NAME})(?:{_EQUALS}[{_SPACE}]*+(?:(?P<value>{_VALUE})|(?=>)))?",
 )
-_QUOTE_OF = {"double": '"', "single": "'", "bare": ""}
 
+_BEGIN_CONDITION = re.compile(f"<!--{_IF}")
+_CONDITION_MARK = re.compile(rf"<!(?:--)?(?:(?P<begin>{_IF})|(?:<!)?\[{_any_case('endif')}\])")
 _COMMENT_END = re.compile(r"--!?>")
-_CONDITIONAL = re.compile(rf"<!--\[{_any_case('if')}[^\]>]*+\]>")
-_RAW_END = {name: re.compile(rf"</{_any_case(name)}{_NAME_ENDS}") for name in _RAW if name != "plaintext"}
+_RAW_END = {name: re.compile(rf"</{_one_of(name)}") for name in _RAW if name != "plaintext"}
 
 _SCRIPT_MARK = re.compile(
-    rf"(?P<opened><!(?=--))|(?P<closed>-->)|(?P<start><{_any_case('script')}{_NAME_ENDS})"
-    rf"|(?P<end></{_any_case('script')}{_NAME_ENDS})"
+    rf"(?P<opened><!(?=--))|(?P<closed>-->)|(?P<start><{_one_of('script')})|(?P<end></{_one_of('script')})"
 )
 _SCRIPT_DEPTH: dict[tuple[str | None, int], int] = {
     ("opened", 0): 1,
@@ -114,16 +170,67 @@ class Page:
         opt_outs: where each ``data-track="off"`` stands, with the space that can go with it, as start and end.
         end: where something can be added that is shown at the end: before the last ``</body>``, or else at the end of
             what a reader sees.
+        base: what relative links are relative to, if the page says so in ``<base href>``; the first counts.
     """
 
     links: tuple[Link, ...]
     opt_outs: tuple[tuple[int, int], ...]
     end: int
+    base: str | None = None
+
+
+@frozen
+class Tag:
+    """One start or end tag.
+
+    Attributes:
+        html: the text it stands in.
+        start: where its ``<`` stands.
+        end: where it ends, behind its ``>``.
+        name: in lower case.
+        closing: whether it is an end tag.
+    """
+
+    html: str = field(repr=False)
+    start: int
+    end: int
+    name: str
+    closing: bool = field(default=False, kw_only=True)
+
+    def attributes(self) -> dict[str, str]:
+        """The attributes by their names in lower case, decoded; the first of each name counts."""
+        values: dict[str, str] = {}
+        names_end = self.start + self.closing + len(self.name) + 1
+        for attribute in _ATTRIBUTE.finditer(self.html, names_end, self.end):
+            values.setdefault(_lower(attribute["name"]), _unquoted(attribute["value"] or ""))
+        return values
 
 
 def scan(html: str) -> Page:
     """Find the links of an HTML text, and its end."""
     return _Scanner(html, len(html)).page()
+
+
+def tags(html: str) -> Iterator[Tag]:
+    """Every tag that a reader's program sees, in order; slower than `scan`, which passes over most of them."""
+    scanner = _Scanner(html, len(html))
+    while scanner.content_end is None:
+        if tag := scanner.next_tag():
+            yield tag
+
+
+def loose_conditions(html: str) -> tuple[int, ...]:
+    """Where conditions begin that never end (``<!--[if mso]>``, ``<![if !mso]>``), and ends without a beginning."""
+    begun: list[int] = []
+    loose: list[int] = []
+    for mark in _CONDITION_MARK.finditer(html):
+        if mark["begin"]:
+            begun.append(mark.start())
+        elif begun:
+            begun.pop()
+        else:
+            loose.append(mark.start())
+    return tuple(sorted(begun + loose))
 
 
 def decode(value: str) -> str:
@@ -136,61 +243,126 @@ def decode(value: str) -> str:
         value = value.replace("\r\n", "\n").replace("\r", "\n")
     if "\0" in value:
         value = value.replace("\0", "\ufffd")
-    return _REFERENCE.sub(_referred, value) if "&" in value else value
+    if value.count("&") == value.count("&amp;"):
+        return value.replace("&amp;", "&")
+    return _REFERENCE.sub(_referred, value)
 
 
 def encode(text: str, quote: str) -> str:
     """Text as an attribute's value between these quotes (or none), with no more references than it takes."""
-    return text.translate(_ESCAPES[quote])
+    if not quote:
+        return text.translate(_ESCAPES)
+    return text.replace("&", "&amp;").replace(quote, _ESCAPES[ord(quote)])
 
 
 @define
 class _Scanner:
-    """One pass. Inside a conditional comment ``limit`` is its end, and ``resume`` where the page goes on."""
+    """One pass.
+
+    Inside a conditional comment ``limit`` is its end, and ``resume`` where the page goes on. ``inside`` names the
+    ``svg`` and ``math`` that are open, and their elements with HTML inside.
+    """
 
     html: str
     limit: int
     at: int = 0
+    ahead: int = -1
     resume: int | None = None
+    inside: list[str] = field(factory=list)
     links: list[Link] = field(factory=list)
     opt_outs: list[tuple[int, int]] = field(factory=list)
+    base: str | None = None
     body_end: int | None = None
     content_end: int | None = None
 
     def page(self) -> Page:
         while self.content_end is None:
-            self._step()
+            if self.inside:
+                self.next_tag()
+            elif self.resume is not None or not self._leap():
+                self._step()
         end = self.content_end if self.body_end is None else self.body_end
-        return Page(tuple(self.links), tuple(self.opt_outs), end)
+        return Page(tuple(self.links), tuple(self.opt_outs), end, self.base)
+
+    def _leap(self) -> bool:
+        """Go on behind the next thing that looks as if it mattered, if it surely does."""
+        if self.ahead < self.at:
+            candidate = _CANDIDATE.search(self.html, self.at)
+            self.ahead = len(self.html) if candidate is None else candidate.start()
+        if not self._surely_text_before(self.ahead):
+            return False
+        if event := _EVENT.match(self.html, self.ahead):
+            self._take(event)
+        elif self.ahead == len(self.html):
+            self.content_end = self.ahead
+        return event is not None or self.content_end is not None
+
+    def _surely_text_before(self, start: int) -> bool:
+        """Whether what begins here is markup, told without reading all that stands before it.
+
+        Nothing since ``at`` can have begun a comment or raw text, or it would have been the candidate. So the last
+        ``>`` ended whatever tag it stands in, unless it is part of a quoted value; then the last such quote before it
+        stands behind a ``=``. If no ``<`` stands since, all since is text. And a condition that has begun has ended.
+        """
+        html, at = self.html, self.at
+        closed = html.rfind(">", at, start)
+        if closed < 0:
+            return html.find("<", at, start) < 0
+        return (
+            html.find("<", closed, start) < 0
+            and ((double := html.rfind('"', at, closed)) < 0 or html[double - 1] not in _BEFORE_A_VALUE)
+            and ((single := html.rfind("'", at, closed)) < 0 or html[single - 1] not in _BEFORE_A_VALUE)
+            and ((condition := html.rfind("<!--[", at, closed)) < 0 or html.find("-->", condition, start) > 0)
+        )
 
     def _step(self) -> None:
+        """Go on behind the next thing that matters, reading all that stands before it."""
         found = _NEXT.match(self.html, self.at, self.limit)
         if found is None:
             raise AssertionError("the pattern matches nothing at all, too")
+        if found.lastgroup is None:
+            self._nothing_more(found.end())
+        else:
+            self._take(found)
+
+    def _take(self, found: re.Match[str]) -> None:
         self.at = found.end()
         match found.lastgroup:
             case "link":
-                self._link(*found.span("attributes"))
+                self._link(found)
             case "comment":
                 self._comment(found.start("comment"))
             case "raw":
                 self._raw(found.start("raw"), found["raw_name"].lower())
-            case "body":
-                if self.resume is None:
-                    self.body_end = found.start("body")
+            case "island":
+                if not found["island"].endswith("/>"):
+                    self._enter(found["island_name"].lower())
+            case "body" if self.resume is None:
+                self.body_end = found.start("body")
+            case "base" if self.base is None and self.resume is None and found["base_href"]:
+                self.base = _unquoted(found["base_href"])
             case _:
-                self._nothing_more(self.at)
+                pass
 
-    def _link(self, start: int, end: int) -> None:
-        first: dict[str, re.Match[str]] = {}
-        for attribute in _ATTRIBUTE.finditer(self.html, start, end + 1):
-            first.setdefault(attribute["name"].lower(), attribute)
-        opted_out = "data-track" in first and _value(first["data-track"]).strip().lower() == "off"
-        if opted_out:
-            self.opt_outs.append(self._removable(first["data-track"]))
-        if "href" in first and (quoted := first["href"].lastgroup) in _QUOTE_OF:
-            span = first["href"].span(quoted)
-            self.links.append(Link(*span, _QUOTE_OF[quoted], _value(first["href"]), opted_out))
+    def _link(self, found: re.Match[str]) -> None:
+        opted_out = "data-track" in found[0].lower() and self._opted_out(found.end("link_name"), found.end())
+        start, end = found.span("href")
+        if end > 0:
+            quote = self.html[start]
+            if quote in "\"'":
+                start, end = start + 1, end - 1
+            else:
+                quote = ""
+            self.links.append(Link(start, end, quote, decode(self.html[start:end]), opted_out))
+
+    def _opted_out(self, start: int, end: int) -> bool:
+        for attribute in _ATTRIBUTE.finditer(self.html, start, end):
+            if _lower(attribute["name"]) == "data-track":
+                if _unquoted(attribute["value"] or "").strip().lower() != "off":
+                    return False
+                self.opt_outs.append(self._removable(attribute))
+                return True
+        return False
 
     def _removable(self, attribute: re.Match[str]) -> tuple[int, int]:
         start, end = attribute.span()
@@ -211,12 +383,12 @@ class _Scanner:
             self._nothing_more(start)
             return
         self.at = end.end()
-        if condition := _CONDITIONAL.match(self.html, start, end.start()):
+        if condition := _BEGIN_CONDITION.match(self.html, start):
             self.at, self.limit, self.resume = condition.end(), end.start(), end.end()
 
     def _comment_in_condition(self, start: int) -> None:
         # The limit is the first "-->": a comment that begins here can only run up to it.
-        if condition := _CONDITIONAL.match(self.html, start, self.limit):
+        if condition := _BEGIN_CONDITION.match(self.html, start, self.limit):
             self.at = condition.end()
         else:
             self._nothing_more(start)
@@ -234,6 +406,69 @@ class _Scanner:
             self.content_end = at
         else:
             self.at, self.limit, self.resume = self.resume, len(self.html), None
+            self.inside.clear()
+
+    def next_tag(self) -> Tag | None:
+        """Go on behind the next markup, whatever it is; its tag, if it is one."""
+        found = _MARK.match(self.html, self.at, self.limit)
+        if found is None:
+            raise AssertionError("the pattern matches nothing at all, too")
+        self.at = found.end()
+        match found.lastgroup:
+            case "start" | "end" as side:
+                tag = Tag(self.html, *found.span(side), _lower(found[f"{side}_name"]), closing=side == "end")
+                return self._tag(tag)
+            case "data":
+                self._data(found.start("data"))
+            case "comment":
+                self._comment(found.start("comment"))
+            case None:
+                self._nothing_more(self.at)
+        return None
+
+    def _tag(self, tag: Tag) -> Tag:
+        if self._is_foreign() and _breaks_out(tag):
+            while self._is_foreign():
+                self.inside.pop()
+        if tag.closing:
+            self._close(tag)
+        elif not self._is_foreign() or tag.name == self.inside[-1] or _LINK_NAME.fullmatch(tag.name):
+            if event := _EVENT.match(self.html, tag.start, self.limit):
+                self._take(event)
+        elif tag.name in _HTML_INSIDE[self.inside[-1]] and not self.html.startswith("/>", tag.end - 2):
+            self._enter(tag.name)
+        return tag
+
+    def _close(self, tag: Tag) -> None:
+        if tag.name in self.inside:
+            while self.inside.pop() != tag.name:
+                pass
+        elif tag.name == "body" and self.resume is None:
+            self.body_end = tag.start
+
+    def _enter(self, name: str) -> None:
+        if len(self.inside) < _DEEPEST:
+            self.inside.append(name)
+
+    def _is_foreign(self) -> bool:
+        return bool(self.inside) and self.inside[-1] in _HTML_INSIDE
+
+    def _data(self, start: int) -> None:
+        """What looks like a CDATA section is one in XML; in HTML it is a comment up to the next ``>``."""
+        mark = "]]>" if self._is_foreign() else ">"
+        end = self.html.find(mark, self.at, self.limit)
+        if end < 0:
+            self._nothing_more(start)
+        else:
+            self.at = end + len(mark)
+
+
+def _breaks_out(tag: Tag) -> bool:
+    if tag.closing:
+        return tag.name in ("p", "br")
+    return _BREAKS_OUT.fullmatch(tag.name) is not None or (
+        tag.name == "font" and not {"color", "face", "size"}.isdisjoint(tag.attributes())
+    )
 
 
 def _raw_end(html: str, name: str, at: int, limit: int) -> int | None:
@@ -247,8 +482,16 @@ def _raw_end(html: str, name: str, at: int, limit: int) -> int | None:
     return None
 
 
-def _value(attribute: re.Match[str]) -> str:
-    return decode(attribute["double"] or attribute["single"] or attribute["bare"] or "")
+def _lower(name: str) -> str:
+    return name.translate(_LOWER_CASE)
+
+
+_LOWER_CASE = str.maketrans(ascii_uppercase, ascii_lowercase)
+"""Of ASCII alone, as the standard has it: Python's own turns a Kelvin sign into a ``k``."""
+
+
+def _unquoted(value: str) -> str:
+    return decode(value[1:-1] if value[:1] in _QUOTES else value)
 
 
 _REFERENCE = re.compile(
@@ -277,8 +520,5 @@ def _referred(reference: re.Match[str]) -> str:
     return _INSTEAD_OF.get(number) or chr(number)
 
 
-_ESCAPES = {
-    '"': str.maketrans({"&": "&amp;", '"': "&quot;"}),
-    "'": str.maketrans({"&": "&amp;", "'": "&#39;"}),
-    "": str.maketrans({mark: f"&#{ord(mark)};" for mark in "\t\n\f\r \"'<=>`"} | {"&": "&amp;"}),
-}
+_ESCAPES = str.maketrans({mark: f"&#{ord(mark)};" for mark in "\t\n\f\r '<=>`"} | {"&": "&amp;", '"': "&quot;"})
+"""What takes the place of the marks that end an unquoted value, or are not allowed in one."""

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 from attrs import Attribute, evolve, field, frozen
 
 from .addresses import Address
-from .checks import MailError, each_a, one_line, several, shown, writable
+from .checks import ConfigurationError, MailError, each_a, one_line, several, shown, writable
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -67,6 +67,50 @@ class CampaignType(StrEnum):
     EVENT_TRIGGERED = "event_triggered"
     NEWSLETTER = "newsletter"
     TRIGGERED_BROADCAST = "triggered_broadcast"
+
+
+class Mode(IntEnum):
+    """How closely opens or clicks are tracked, from the strictest on."""
+
+    OFF = 0
+    """Not at all: the mail stays as it was written."""
+    AGGREGATE = 1
+    """Counted by campaign: no token says which person it was. (A link that is personal itself still does.)"""
+    INDIVIDUAL = 2
+    """Told with the mail and the person."""
+
+
+def _a_mode(_instance: object, attribute: "Attribute[Any]", mode: Mode) -> None:
+    if not isinstance(mode, Mode):
+        raise ConfigurationError(f"{attribute.name} is {shown(mode)}: use Mode.OFF, Mode.AGGREGATE or Mode.INDIVIDUAL")
+
+
+@frozen(kw_only=True)
+class Tracking:
+    """What is allowed at most: of a mail, of a campaign, by a person.
+
+    Attributes:
+        opens: how closely opens may be tracked.
+        clicks: how closely clicks may be.
+
+    Raises:
+        ConfigurationError: one of them is no `Mode`.
+    """
+
+    opens: Mode = field(default=Mode.INDIVIDUAL, validator=_a_mode)
+    clicks: Mode = field(default=Mode.INDIVIDUAL, validator=_a_mode)
+
+    def within(self, other: "Tracking") -> "Tracking":
+        """What both allow: of opens and of clicks, the stricter."""
+        if self.opens <= other.opens and self.clicks <= other.clicks:
+            return self
+        return Tracking(opens=min(self.opens, other.opens), clicks=min(self.clicks, other.clicks))
+
+
+def a_tracking(_instance: object, attribute: "Attribute[Any]", tracking: Tracking) -> None:
+    """Refuse what is no `Tracking`; a validator for those that take one."""
+    if not isinstance(tracking, Tracking):
+        raise ConfigurationError(f"{attribute.name} is {shown(tracking)}: write Tracking(opens=Mode.OFF), for example")
 
 
 @frozen
@@ -172,8 +216,11 @@ class Mail:
         shown_cc: what the Cc header shows.
         headers: further headers, as name and value.
         campaign: the campaign type that chooses the server; None goes to the fallback.
+        tracking: how closely it may be tracked at most; a `Tracker` may be stricter.
+        unsubscribe: whether an `Unsubscribe` gives it a way to unsubscribe; False for what its reader has to get.
 
     Raises:
+        ConfigurationError: ``tracking`` is no `Tracking`.
         MailError: it cannot be written; the message says what to change.
     """
 
@@ -195,6 +242,8 @@ class Mail:
     )
     headers: Headers = field(default=(), converter=_headers, validator=_can_be_written)
     campaign: CampaignType | str | None = None
+    tracking: Tracking = field(default=Tracking(), validator=a_tracking)
+    unsubscribe: bool = True
 
     def __attrs_post_init__(self) -> None:
         for role in ("sender", "to", "reply_to", "bounces_to"):
@@ -203,6 +252,8 @@ class Mail:
                 raise MailError(f"{role} is {shown(told)}: write Address.parse('Ada <ada@example.net>')")
         if self.text is None and self.html is None:
             raise MailError("the mail has no body: give it text, html or both")
+        if not isinstance(self.unsubscribe, bool):
+            raise MailError(f"unsubscribe is {shown(self.unsubscribe)}: write True or False")
         if self.campaign is not None and not (isinstance(self.campaign, str) and self.campaign):
             raise MailError(
                 f"the campaign {self.campaign!r} is no type: use a CampaignType, a name, or None for the fallback"

@@ -1,9 +1,10 @@
-"""An archive and a journal in memory: what the ports mean, in the fewest lines, for trials and tests.
+"""An archive, a journal and a link table in memory: what the ports mean, in the fewest lines, for trials and tests.
 
 They keep nothing over a restart and look through everything on each question; `custom_smtp.edge.sqlite` does neither.
 Each change is one step of one dict, whose keys are plain text, so that threads may share them without a lock.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from .addresses import recipient_key
@@ -73,6 +74,21 @@ class MemoryJournal:
 
     def _events(self) -> list[Event]:
         return [event for [event] in list(self._pages.values())]
+
+
+class MemoryLinkTable:
+    """Keeps what short tokens leave out for as long as the program runs (see `ports.LinkTable`)."""
+
+    def __init__(self) -> None:
+        self._rests: dict[str, str] = {}
+
+    def store(self, rests: Mapping[str, str], /) -> None:
+        """Keep the rest of each token under the token."""
+        self._rests.update(rests)
+
+    def find(self, token: str, /) -> str | None:
+        """The rest of just this token, letter case and all; None if there is none."""
+        return self._rests.get(token)
 
 
 def _made(copy: Copy) -> timedelta:

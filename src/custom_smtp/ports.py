@@ -4,13 +4,15 @@ These are promises, never base classes: an object that has the method is the par
 others; a foreign exception is yours to turn into one of them.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
 from .archive import Copy
+from .claims import Claim, Purpose
 from .dns_records import RecordKind, ValidatedAnswer
 from .events import Event
+from .https_answers import HttpsAnswer
 from .identifiers import DeliveryId
 from .mail import Headers, Mail
 from .outgoing import Outcome, Outgoing, Receipt
@@ -26,7 +28,10 @@ __all__ = [
     "Endpoint",
     "Feedback",
     "Headers",
+    "HttpsProbe",
     "Journal",
+    "LinkTable",
+    "LinkTokens",
     "NewId",
     "Resolver",
     "Sends",
@@ -113,6 +118,54 @@ class Journal(Protocol):
         ...
 
 
+class LinkTokens(Protocol):
+    """Makes what a tracked link carries, and reads it again: `Tokens`, `ShortTokens`."""
+
+    def issue(self, claim: Claim, /, purpose: Purpose = Purpose.CLICK) -> str:
+        """The token for this claim: letters, digits, ``-`` and ``_``. It can be read as soon as it is returned.
+
+        Raises:
+            TokenError: the claim is too long.
+            ArchiveError: what the token stands for could not be kept.
+        """
+        ...
+
+    def issue_all(self, asked: Iterable[tuple[Claim, Purpose]], /) -> list[str]:
+        """What `issue` gives for each, in their order: all of them, or none."""
+        ...
+
+    def read(self, token: str, /, purpose: Purpose = Purpose.CLICK) -> Claim:
+        """What a token says.
+
+        Raises:
+            TokenError: it is not one that was issued for this purpose, or too old.
+            ArchiveError: what it stands for could not be looked up; another try may succeed.
+        """
+        ...
+
+
+class LinkTable(Protocol):
+    """Keeps what short tokens leave out."""
+
+    def store(self, rests: Mapping[str, str], /) -> None:
+        """Keep the rest of each token under the token, so that they survive a crash: all of them, or none.
+
+        A token that is there already has the same rest.
+
+        Raises:
+            ArchiveError: they could not be kept.
+        """
+        ...
+
+    def find(self, token: str, /) -> str | None:
+        """The rest of just this token, letter case and all; None if there is none.
+
+        Raises:
+            ArchiveError: there was no answer.
+        """
+        ...
+
+
 class Feedback(Protocol):
     """One provider: marks mail so that its reports find it, and reads those reports."""
 
@@ -168,6 +221,14 @@ class ValidatingResolver(Protocol):
         Raises:
             ResolveError: there was no answer, or one whose signatures are wrong.
         """
+        ...
+
+
+class HttpsProbe(Protocol):
+    """Asks a host by HTTPS, once."""
+
+    def ask(self, host: str, path: str = "/", /) -> HttpsAnswer:
+        """What it said, no redirect followed. That there was no answer is told, too, and raises nothing."""
         ...
 
 

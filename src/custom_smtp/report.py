@@ -9,15 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from ._report_chart import over_time
-from ._report_figures import Campaign, Figures, LinkReactions, Reactions, figures
+from ._report_figures import Campaign, Figures, LinkReactions, Reactions, figures, name_of
 from ._report_links import SameLinks, claim_of
 from ._report_preview import CONTENT_POLICY, plain, preview
 from ._report_style import STYLE
 from .archive import Copy
 from .errors import ConfigurationError
 from .events import Accepted, Bounced, Clicked, Complained, Delivered, Event, Opened, Refused, Unsubscribed
-from .state import DeliveryState, Stage, delivery_state
+from .state import DeliveryState, Stage, delivery_state, story
 from .tokens import Tokens
+from .verdicts import JUDGE, Judge, is_human
 
 __all__ = [
     "LINKS_SHOWN",
@@ -65,7 +66,13 @@ MEANING = {
 
 
 def page(
-    title: str, campaigns: Iterable[Campaign], *, at: datetime, tokens: Tokens | None = None, shown: int = PEOPLE_SHOWN
+    title: str,
+    campaigns: Iterable[Campaign],
+    *,
+    at: datetime,
+    tokens: Tokens | None = None,
+    shown: int = PEOPLE_SHOWN,
+    judge: Judge = JUDGE,
 ) -> str:
     """One HTML page, complete in itself: write it to a file as UTF-8.
 
@@ -75,6 +82,7 @@ def page(
         at: when the figures were taken.
         tokens: what sealed the mails' links, so that they are shown by where they lead.
         shown: how many mails are listed one by one, those that went wrong first.
+        judge: who tells people from machines.
 
     Raises:
         ConfigurationError: ``at`` has no time zone.
@@ -83,16 +91,16 @@ def page(
         raise ConfigurationError(f"at is {at!r}, with no time zone: use datetime.now(UTC)")
     several = tuple(campaigns)
     everything = {copy.delivery_id: each.of(copy) for each in several for copy in each.copies}
-    total = figures(everything)
+    total = figures(everything, judge=judge)
     return _document(
         title,
         _masthead(title, several, total, at),
         _tiles(total),
         _section("From sending to clicking", _funnel(total)),
-        _section("Over time", over_time(_moments(everything.values()), _BAD_ROWS)),
-        *(_campaign(each, tokens) for each in several),
+        _section("Over time", over_time(_moments(everything.values(), judge), _BAD_ROWS)),
+        *(_campaign(each, tokens, judge) for each in several),
         _section("What did not arrive", _failures(total)),
-        _section("Person by person", _people(several, shown)),
+        _section("Person by person", _people(several, shown, judge)),
         _FOOTER,
     )
 
@@ -175,12 +183,14 @@ def _funnel_row(name: str, human: int, machine: int, whole: int) -> str:
     )
 
 
-def _moments(stories: Iterable[Sequence[Event]]) -> dict[str, list[datetime]]:
-    """When each thing first happened to each mail."""
+def _moments(stories: Iterable[Sequence[Event]], judge: Judge) -> dict[str, list[datetime]]:
+    """When each thing first happened to each mail; what machines did is left out."""
     rows: dict[str, list[datetime]] = {name: [] for name in _ROW_OF.values()}
-    for story in stories:
+    for happened in stories:
         firsts: dict[str, datetime] = {}
-        for event in story:
+        for event in story(happened, judge=judge):
+            if isinstance(event, Opened | Clicked) and not is_human(event):
+                continue
             if name := _ROW_OF.get(type(event)):
                 firsts[name] = min(firsts.get(name, event.about.at), event.about.at)
         for name, moment in firsts.items():
@@ -201,11 +211,12 @@ _ROW_OF: dict[type, str] = {
 _BAD_ROWS = frozenset({"Refused", "Bounced", "Called spam", "Unsubscribed"})
 
 
-def _campaign(campaign: Campaign, tokens: Tokens | None) -> str:
+def _campaign(campaign: Campaign, tokens: Tokens | None, judge: Judge) -> str:
     same = SameLinks(campaign.copies, tokens)
     found = figures(
         {copy.delivery_id: campaign.of(copy) for copy in campaign.copies},
-        same_link=lambda click: click.link or same.name(click.about.delivery_id, click.url),
+        same_link=lambda click: name_of(click.link) or same.name(click.about.delivery_id, click.url),
+        judge=judge,
     )
     told = (
         f'<header><h2><bdi>{plain(campaign.name)}</bdi></h2></header>\n<p class="sentence">{_mails(found.people)}: '
@@ -227,9 +238,10 @@ def _frame(copy: Copy, found: Figures, tokens: Tokens | None) -> str:
         claim = claim_of(url, tokens)
         if claim is None:
             return None
-        if (claim.link or claim.url) not in ranks:
+        name = name_of(claim.link) or claim.url
+        if name not in ranks:
             return claim.url, "0"
-        rank, link = ranks[claim.link or claim.url]
+        rank, link = ranks[name]
         return claim.url, f"{rank}: {link.human:,} \u00b7 {_share(link.human, found.people)}"
 
     return (
@@ -296,8 +308,8 @@ def _complaints(total: Figures) -> str:
     return f'<p class="note">{total.complained:,} called spam, {total.unsubscribed:,} answered by unsubscribing.</p>'
 
 
-def _people(campaigns: Sequence[Campaign], shown: int) -> str:
-    listed = [(delivery_state(each.of(copy)), copy, each) for each in campaigns for copy in each.copies]
+def _people(campaigns: Sequence[Campaign], shown: int, judge: Judge) -> str:
+    listed = [(delivery_state(each.of(copy), judge=judge), copy, each) for each in campaigns for copy in each.copies]
     listed.sort(key=lambda entry: (_PLACE[entry[0].stage], entry[1].recipient))
     rows = "".join(
         f'<tr><td><bdi>{plain(copy.recipient)}</bdi></td><td class="wide soft"><bdi>{plain(campaign.name)}</bdi></td>'
@@ -320,9 +332,9 @@ def _people(campaigns: Sequence[Campaign], shown: int) -> str:
 
 _FOOTER = (
     "<footer><p>Every number counts mails, one for each person; a report told twice counts once. An open or a click "
-    "counts as a person&rsquo;s unless a machine gave itself away. Delivered mails that came back count as "
-    "bounced.</p><p>This page is complete in itself: it loads nothing from anywhere, and the mails in it are shown "
-    "without their pictures, with their links switched off.</p></footer>"
+    "counts as a person&rsquo;s unless a machine gave itself away, and whoever clicked has opened the mail. Delivered "
+    "mails that came back count as bounced.</p><p>This page is complete in itself: it loads nothing from anywhere, and "
+    "the mails in it are shown without their pictures, with their links switched off.</p></footer>"
 )
 
 

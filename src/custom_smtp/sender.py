@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Generator, Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import Attribute, evolve, field, frozen
 
 from .addresses import ascii_domain
 from .archive import Copy
+from .branding import LinkDomains
 from .checks import ConfigurationError, MailError
 from .domains import SendingDomain
 from .errors import ArchiveError, RefusedError, Retry, TransportError, UncertainError, UnrecordedError
@@ -32,8 +33,11 @@ from .ports import (
 )
 from .system import new_delivery_id, utc_now
 from .tracking import Tracker
+from .unsubscribe import Unsubscribe
 
 _SOURCE = "smtp"
+
+Leading = TypeVar("Leading", Tracker, Unsubscribe)
 
 
 def _domain_names(domains: Collection[SendingDomain | str] | None) -> frozenset[str] | None:
@@ -70,6 +74,9 @@ class Preparation:
 
     Attributes:
         tracker: rewrites its links and adds the pixel.
+        unsubscribe: gives it the headers, and the link, that let its reader unsubscribe in one click.
+        links: chooses the host of all these links by its From domain. None: they lead over the base URLs that the
+            tracker and ``unsubscribe`` were given.
         feedback: marks it, so that the provider's reports find it.
         signer: signs it.
         domains: the sending domains that were added; a From address on any other is refused. None allows all.
@@ -81,21 +88,32 @@ class Preparation:
     """
 
     tracker: Tracker | None = None
+    unsubscribe: Unsubscribe | None = None
+    links: LinkDomains | None = None
     feedback: Feedback | None = None
     signer: Signer | None = None
     domains: frozenset[str] | None = field(default=None, converter=_domain_names, validator=_one_at_least)
     clock: Clock = utc_now
     new_id: NewId = new_delivery_id
+    _tracker: Tracker | None = field(init=False, repr=False, eq=False)
+
+    @_tracker.default
+    def _knowing_our_links(self) -> Tracker | None:
+        if self.tracker is None or self.links is None:
+            return self.tracker
+        return evolve(self.tracker, rules=(*self.links.rules(self.tracker.base_url), *self.tracker.rules))
 
     def prepare(self, mail: Mail) -> Prepared:
         """The mail's final bytes, under a new delivery id. Nothing has left yet.
 
         Raises:
-            MailError: its From domain was not added, or a header contradicts the provider's mark.
+            MailError: its From domain was not added, or may not lead its links; a header contradicts the provider's
+                mark; or an unsubscribe link is asked for in a mail that goes out without.
         """
         self._require_known_domain(mail)
         delivery_id, at = self.new_id(), self.clock()
-        written = self._marked(self._tracked(mail, delivery_id), delivery_id)
+        # The link to unsubscribe comes in after the others were tracked, and so stays what it is.
+        written = self._marked(self._unsubscribable(self._tracked(mail, delivery_id), delivery_id), delivery_id)
         content: bytes = render(written, delivery_id, at)
         if self.signer is not None:
             content = self.signer.sign(content, at)
@@ -120,7 +138,16 @@ class Preparation:
             )
 
     def _tracked(self, mail: Mail, delivery_id: DeliveryId) -> Mail:
-        return mail if self.tracker is None else self.tracker.track(mail, delivery_id)
+        return mail if self._tracker is None else self._branded(self._tracker, mail).track(mail, delivery_id)
+
+    def _unsubscribable(self, mail: Mail, delivery_id: DeliveryId) -> Mail:
+        return mail if self.unsubscribe is None else self._branded(self.unsubscribe, mail).mark(mail, delivery_id)
+
+    def _branded(self, part: Leading, mail: Mail) -> Leading:
+        if self.links is None:
+            return part
+        base_url = self.links.base_url(part.base_url, mail.sender.domain)
+        return part if base_url == part.base_url else evolve(part, base_url=base_url)
 
     def _marked(self, mail: Mail, delivery_id: DeliveryId) -> Mail:
         return mail if self.feedback is None else evolve(mail, headers=self.feedback.mark(mail.headers, delivery_id))

@@ -2,6 +2,9 @@
 
 Everything here is order-free and repeat-free: whatever the order in which reports come, and however often, the answer
 is the same. Nothing is ever overwritten: a bounce told after "delivered" stays visible, and so does a complaint.
+
+Who opened and clicked, people or machines, is judged here each time, from everything that is known of the delivery (see
+`custom_smtp.verdicts`). So what counts as a person's today may turn out to be a machine's when more is told.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -13,6 +16,7 @@ from attrs import frozen
 
 from .bounces import SOURCE as BOUNCE_MAIL
 from .bounces import kind_of
+from .checks import ConfigurationError
 from .errors import Step
 from .events import (
     Accepted,
@@ -33,6 +37,7 @@ from .events import (
     Unsubscribed,
 )
 from .identifiers import DeliveryId
+from .verdicts import JUDGE, Judge, is_human
 
 E = TypeVar("E", bound=Event)
 
@@ -124,9 +129,9 @@ class DeliveryState:
         deferred_at: when the recipient's server last put it off.
         delivered_at: when the recipient's server first took it.
         failure: why it failed; the gravest reason, and of two alike the first.
-        first_open: the first that a person made.
+        first_open: the first that a person made; a ``synthetic`` one where only their click shows that there was one.
         first_click: the first that a person made.
-        opens: how often it was opened.
+        opens: how often it was opened, the synthetic one included.
         clicks: how often a link was followed.
         auto_reply: the first answer of a machine.
         complaint: the first.
@@ -150,13 +155,23 @@ class DeliveryState:
     unsubscribed: Unsubscribed | None = None
 
 
-def delivery_state(events: Iterable[Event]) -> DeliveryState:
+def story(events: Iterable[Event], *, judge: Judge = JUDGE) -> list[Event]:
+    """Each event once, by time, and each open and click with its final verdict.
+
+    Where a delivery's clicks were followed by our own links, a provider's reports of clicks are left out, since they
+    tell of the same; likewise with opens.
+    """
+    return judge.final(_first_hand(_by_time(events)))
+
+
+def delivery_state(events: Iterable[Event], *, judge: Judge = JUDGE) -> DeliveryState:
     """The state of one delivery after these events, in any order; an event told twice counts once."""
-    told = _by_time(events)
+    told = story(events, judge=judge)
     failures: list[Bounced | Dropped] = [*_of(Bounced, told), *_of(Dropped, told)]
     opens, clicks = _of(Opened, told), _of(Clicked, told)
-    seen = [event for event in opens if _human(event)]
-    followed = [event for event in clicks if _human(event)]
+    followed = [event for event in clicks if is_human(event)]
+    seen = [event for event in opens if is_human(event)] or [_implied(click) for click in followed[:1]]
+    by_machines = sum(not is_human(event) for event in opens)
     return DeliveryState(
         stage=max(map(_stage, told), key=_ORDER.__getitem__, default=Stage.NOTHING),
         attempted=_last(_of(Attempted, told)),
@@ -168,7 +183,7 @@ def delivery_state(events: Iterable[Event]) -> DeliveryState:
         failure=min(failures, key=_gravity, default=None),
         first_open=_first(seen),
         first_click=_first(followed),
-        opens=Count(len(seen), len(opens) - len(seen)),
+        opens=Count(len(seen), by_machines),
         clicks=Count(len(followed), len(clicks) - len(followed)),
         auto_reply=_first(_of(AutoReplied, told)),
         complaint=_first(_of(Complained, told)),
@@ -176,7 +191,9 @@ def delivery_state(events: Iterable[Event]) -> DeliveryState:
     )
 
 
-def why_not_to_write(events: Iterable[Event]) -> Bounced | Complained | Unsubscribed | None:
+def why_not_to_write(
+    events: Iterable[Event], *, streams: Collection[str] | None = None
+) -> Bounced | Complained | Unsubscribed | None:
     """The event that forbids writing to a person, or None: given everything that happened with them, in any order.
 
     ==  =======================================================  =================================================
@@ -190,19 +207,28 @@ def why_not_to_write(events: Iterable[Event]) -> Bounced | Complained | Unsubscr
         address (``5.1.1`` ...), told as the hard bounce it is
     ==  =======================================================  =================================================
 
+    ``streams`` names what the mail goes under: its stream of `Unsubscribe`, and the provider's group or stream if it
+    has one. Then an unsubscription from anything else forbids nothing; one without a scope forbids every mail. Without
+    ``streams`` each forbids.
+
     Of several alike the last one is told; 3 and 4 are alike. A soft bounce, a block and a mail that a provider
     `Dropped` forbid nothing: the first two are not about the address, and the third says that there was an earlier
     reason, without being one.
 
     Anybody can send a bounce mail. So a hard bounce of source ``bounce-mail`` counts only where another source told of
     the same delivery, as the `Accepted` of our own server does: its id is known to nobody but whoever got that mail.
+
+    Raises:
+        ConfigurationError: ``streams`` is one text.
     """
+    if isinstance(streams, str):
+        raise ConfigurationError(f"streams is one text, {streams!r}: give several, as in {{{streams!r}}}")
     told = _by_time(events)
     ours = {event.about.delivery_id for event in told if event.about.source != BOUNCE_MAIL}
     bounces = [bounce for event in told if (bounce := _hard_bounce(event)) is not None and _believed(bounce, ours)]
     return (
         _last(_of(Complained, told))
-        or _last(_standing(_of(Unsubscribed, told), told))
+        or _last([event for event in _standing(_of(Unsubscribed, told), told) if _concerns(event, streams)])
         or _last(_standing(bounces, told))
     )
 
@@ -216,6 +242,33 @@ def _by_time(events: Iterable[Event]) -> list[Event]:
         if known is not event and known != event:
             unique[name] = min(known, event, key=_whole)
     return sorted(unique.values(), key=lambda event: (event.about.at, event.about.source, event.about.key))
+
+
+def _first_hand(told: list[Event]) -> list[Event]:
+    """Without what a provider told of opens, or clicks, that we know of ourselves."""
+    reactions = [event for event in told if isinstance(event, Opened | Clicked)]
+    own = {(type(event), event.about.delivery_id) for event in reactions if not event.second_hand}
+    if not own or len(own) == len(reactions):
+        return told
+    return [
+        event
+        for event in told
+        if not (
+            isinstance(event, Opened | Clicked) and event.second_hand and (type(event), event.about.delivery_id) in own
+        )
+    ]
+
+
+def _implied(click: Clicked) -> Opened:
+    """The open without which a person could not have clicked."""
+    return Opened(
+        click.about,
+        synthetic=True,
+        evidence=("a click",),
+        user_agent=click.user_agent,
+        client=click.client,
+        second_hand=click.second_hand,
+    )
 
 
 def _whole(event: Event) -> tuple[datetime, str, str]:
@@ -238,12 +291,8 @@ def _time(event: Event | None) -> datetime | None:
     return None if event is None else event.about.at
 
 
-def _human(event: Opened | Clicked) -> bool:
-    return not (event.prefetched if isinstance(event, Opened) else event.machine)
-
-
 def _stage(event: Event) -> Stage:
-    if isinstance(event, Opened | Clicked) and not _human(event):
+    if isinstance(event, Opened | Clicked) and not is_human(event):
         return Stage.DELIVERED
     return STAGE_OF.get(type(event), Stage.NOTHING)
 
@@ -257,6 +306,10 @@ def _standing(events: list[E], told: Iterable[Event]) -> list[E]:
     """Those that no later `Resubscribed` of the same source and scope lifted."""
     lifted = {(event.about.source, event.scope): event.about.at for event in _of(Resubscribed, told)}
     return [event for event in events if event.about.at >= lifted.get(_place(event), event.about.at)]
+
+
+def _concerns(event: Unsubscribed, streams: Collection[str] | None) -> bool:
+    return streams is None or not event.scope or event.scope in streams
 
 
 def _place(event: Event) -> tuple[str, str]:

@@ -5,91 +5,55 @@ be read in it, the same claim always gives the same token, and one changed bit m
 
     base64url( version (1 byte) | key id (4) | synthetic IV (16) | sealed claim )
 
-The version, the key id and the purpose are authenticated with it, so that an open's token is no click's. Keys rotate
-by id: put a new key in front, keep the old ones as long as their mails may be read, and take out a leaked one.
+The version, the key id and the purpose are authenticated with it, so that an open's token is no click's.
+
+Keys rotate by id: the first one seals, every one opens. To rotate, give all that read the new key behind the old one,
+then put it in front where tokens are issued, and keep the old one for as long as its mails may be read. To retire a key
+that leaked, do the same and take the leaked one out: what it sealed is refused from then on, whoever made it, and every
+other link keeps working.
+
+Where a URL must be short, see `custom_smtp.short_tokens`.
 """
 
-import re
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable
-from enum import Enum
+from datetime import timedelta
+from typing import Any
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from .checks import ConfigurationError, MailError
+from .claims import Claim, Purpose
 from .errors import TokenError
-from .identifiers import DeliveryId
+from .ports import Clock, LinkTokens
+from .system import EPOCH, utc_now
+
+__all__ = ["AGING", "LONGEST_TOKEN", "Claim", "Purpose", "Tokens", "are_tokens"]
 
 LONGEST_TOKEN = 16_384
 """Characters; anything longer is refused unread. Web servers take request lines of about 8,000."""
+
+AGING = frozenset({Purpose.CLICK, Purpose.OPEN})
+"""What an age limit holds for: whoever finds an old mail may still unsubscribe by it."""
 
 _VERSION = b"\x01"
 _KEY_OCTETS = 32
 _KEY_ID_OCTETS = 4
 _HEAD = len(_VERSION) + _KEY_ID_OCTETS
-
-_UNCLEAN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-_URL = re.compile(r"[hH][tT][tT][pP][sS]?://[^/?#\\]")
-
-# A token is a multiple of four characters, so each of its bits counts, and there is one way only to write it. What is
-# not in its alphabet becomes what no base64 has.
-_URL_SAFE = bytes.maketrans(b"+/", b"-_")
-_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
-
-
-class Purpose(bytes, Enum):
-    """What a token is good for; it is refused everywhere else."""
-
-    CLICK = b"click"
-    OPEN = b"open"
-
-
-@frozen
-class Claim:
-    """What a token says: this mail, to this person, leading there.
-
-    Attributes:
-        delivery_id: which mail.
-        recipient: whom it was for.
-        url: where the link leads, with ``http`` or ``https``; empty for a pixel.
-        link: which link of the mail, where links are told apart; may be empty.
-
-    Raises:
-        MailError: a field cannot stand in a token; the message says what to change.
-    """
-
-    delivery_id: DeliveryId
-    recipient: str
-    url: str = ""
-    link: str = ""
-
-    def __attrs_post_init__(self) -> None:
-        if type(self.delivery_id) is not DeliveryId:
-            raise MailError(f"the delivery id {self.delivery_id!r} is no DeliveryId: write DeliveryId('...')")
-        try:
-            together = self.recipient + self.link + self.url
-            # Whatever is printable is clean, and much faster to see.
-            clean = together.isprintable() or not _UNCLEAN.search(together)
-        except (TypeError, AttributeError) as error:
-            raise MailError("a claim's recipient, link and url are text: decode them first") from error
-        if not clean:
-            raise MailError("a claim holds a control character, or half of a surrogate pair: take it out")
-        if not self.recipient:
-            raise MailError("a claim needs a recipient: say whom the mail was for")
-        if self.url and not _URL.match(self.url):
-            raise MailError(f"{self.url[:80]!r} is no link to follow: use http or https, with a host")
+_DAY = timedelta(days=1)
 
 
 @frozen
 class _Seal:
-    """One key, ready for use: what its tokens begin with, and its cipher."""
+    """One key, ready for use: what its tokens begin with, its cipher, and what it authenticates for each purpose."""
 
     head: bytes
     cipher: AESSIV
+    associated: dict[bytes, list[bytes]]
 
 
 def _keys(keys: Iterable[bytes]) -> tuple[bytes, ...]:
@@ -110,18 +74,30 @@ def _keys(keys: Iterable[bytes]) -> tuple[bytes, ...]:
     return several
 
 
+def _whole_days(_instance: object, _attribute: "Attribute[Any]", limit: timedelta | None) -> None:
+    if limit is not None and not (isinstance(limit, timedelta) and limit >= _DAY and not limit % _DAY):
+        raise ConfigurationError(f"the age limit is {limit!r}: use whole days, such as timedelta(days=90), or None")
+
+
 @frozen
 class Tokens:
-    """Issues and reads tokens. The first key seals; every key opens.
+    """Issues and reads tokens (see `ports.LinkTokens`). The first key seals; every key opens.
+
+    With an age limit, the day of issue (UTC) is sealed in, and a click's or an open's token is refused when more days
+    have passed than that. Tokens that were issued without a limit bear no day and never grow old.
 
     Attributes:
         keys: secrets of at least 32 bytes, the newest first.
+        age_limit: whole days; None, so that the same claim gives the same token on every day.
+        clock: says which day it is, where there is a limit.
 
     Raises:
-        ConfigurationError: there is no key, one is too short, or one is given twice.
+        ConfigurationError: there is no key, one is too short, or one is given twice; or the limit is not in days.
     """
 
     keys: tuple[bytes, ...] = field(converter=_keys, repr=False)
+    age_limit: timedelta | None = field(default=None, validator=_whole_days, kw_only=True)
+    clock: Clock = field(default=utc_now, kw_only=True)
     _seals: dict[bytes, _Seal] = field(init=False, repr=False, eq=False)
     _first: _Seal = field(init=False, repr=False, eq=False)
 
@@ -141,41 +117,80 @@ class Tokens:
 
         Raises:
             TokenError: the claim is too long to travel in a URL.
+            MailError: that is no purpose.
         """
-        content = f"{claim.delivery_id}\0{claim.recipient}\0{claim.link}\0{claim.url}".encode()
         seal = self._first
-        sealed = seal.head + seal.cipher.encrypt(content + _PADDING[len(content) % 3], [seal.head, purpose])
-        token = b2a_base64(sealed, newline=False).translate(_URL_SAFE).decode("ascii")
+        try:
+            associated = seal.associated[purpose]
+        except (KeyError, TypeError) as error:
+            raise MailError(f"{purpose!r} is no purpose: use Purpose.CLICK, OPEN or UNSUBSCRIBE") from error
+        content = claim.packed()
+        if self.age_limit is not None and purpose in AGING:
+            content = b"%d%b%b" % (self._today(), _DATED, content)
+        sealed = seal.head + seal.cipher.encrypt(content + _PADDING[len(content) % 3], associated)
+        token = b2a_base64(sealed, newline=False).translate(_URL_SAFE).decode()
         if len(token) > LONGEST_TOKEN:
             raise TokenError(f"the claim is too long for a token of {LONGEST_TOKEN} characters: shorten its URL")
         return token
+
+    def issue_all(self, asked: Iterable[tuple[Claim, Purpose]], /) -> list[str]:
+        """The token for each claim and purpose, in their order.
+
+        Raises:
+            TokenError: a claim is too long to travel in a URL.
+            MailError: one is no purpose.
+        """
+        return [self.issue(claim, purpose) for claim, purpose in asked]
 
     def read(self, token: str, /, purpose: Purpose = Purpose.CLICK) -> Claim:
         """What a token of ours says.
 
         Raises:
-            TokenError: it is not one, for whatever reason; the reasons are not told apart.
+            TokenError: it is not one. The reasons are not told apart, but for ``expired``: ours, and too old.
         """
         if not isinstance(token, str) or len(token) > LONGEST_TOKEN:
             raise TokenError(_NOT_OURS)
         try:
-            sealed = a2b_base64(token.encode("ascii").translate(_STANDARD), strict_mode=True)
+            sealed = a2b_base64(token.encode().translate(_STANDARD), strict_mode=True)
             seal = self._seals[sealed[:_HEAD]]
-            content = seal.cipher.decrypt(sealed[_HEAD:], [seal.head, purpose])
+            content = seal.cipher.decrypt(sealed[_HEAD:], seal.associated[purpose])
         except (ValueError, KeyError, InvalidTag) as error:
             raise TokenError(_NOT_OURS) from error
-        delivery_id, recipient, link, url = content.decode().split("\0", 4)[:4]
-        return Claim(DeliveryId(delivery_id), recipient, url, link)
+        return Claim.unpacked(self._of_age(content) if _DATED in content else content)
+
+    def _of_age(self, content: bytes) -> bytes:
+        """The claim in a content with the day of its issue in front; `TokenError` if that is too long ago."""
+        day, _, claim = content.partition(_DATED)
+        if self.age_limit is not None and self._today() - int(day) > self.age_limit // _DAY:
+            raise TokenError(_NOT_OURS, expired=True)
+        return claim
+
+    def _today(self) -> int:
+        return (self.clock() - EPOCH) // _DAY
+
+
+def are_tokens(_instance: object, _attribute: "Attribute[Any]", tokens: LinkTokens) -> None:
+    """Refuse what cannot issue and read tokens; a validator for those that take them."""
+    if not all(callable(getattr(tokens, name, None)) for name in ("issue", "issue_all", "read")):
+        raise ConfigurationError(f"tokens is {type(tokens).__name__}: give it Tokens((key,)), or ShortTokens")
 
 
 _NOT_OURS = "not a token of ours"
 
+# Between the day of issue, in days since 1970, and its claim, in which no line break can be.
+_DATED = b"\n"
+
 # Up to a multiple of three bytes, which base64 writes without padding; 21 bytes stand in front of it.
 _PADDING = (b"", b"\0\0", b"\0")
+
+# So each bit of a token counts, and there is one way only to write it. What is not in its alphabet becomes what no
+# base64 has.
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
 
 
 def _seal(key: bytes) -> _Seal:
     """Derive what is used from what is given (RFC 5869): an id that may be seen, and a key for AES-256-SIV."""
     derived = HKDF(SHA256(), length=_KEY_ID_OCTETS + 64, salt=None, info=b"custom_smtp token 1").derive(key)
     head = _VERSION + derived[:_KEY_ID_OCTETS]
-    return _Seal(head, AESSIV(derived[_KEY_ID_OCTETS:]))
+    return _Seal(head, AESSIV(derived[_KEY_ID_OCTETS:]), {purpose: [head, purpose] for purpose in Purpose})

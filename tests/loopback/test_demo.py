@@ -30,7 +30,7 @@ from custom_smtp.outgoing import Envelope, Outgoing
 from custom_smtp.servers import Credentials, Server
 from custom_smtp.system import utc_now
 from custom_smtp.testing.certificates import Authority
-from custom_smtp.tracking import location
+from custom_smtp.urls import location
 
 
 @frozen

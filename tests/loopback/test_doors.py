@@ -13,7 +13,7 @@ from custom_smtp.events import Clicked, Opened
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.mounts import Mounts
 from custom_smtp.tokens import Claim, Purpose
-from custom_smtp.tracking import PIXEL
+from custom_smtp.tracking_endpoint import PIXEL
 
 D1 = DeliveryId("d1")
 TOKENS = Tokens((b"key of 32 bytes, from your vault",))

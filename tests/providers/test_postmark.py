@@ -105,6 +105,7 @@ def test_an_open_and_a_click_keep_who_and_what() -> None:
     assert (opened.user_agent, opened.client) == ("Reader/1.0", "192.0.2.44")
     assert isinstance(clicked, Clicked)
     assert (clicked.url, clicked.user_agent) == ("https://shop.example/orders/7", "Reader/1.0")
+    assert (opened.second_hand, clicked.second_hand) == (True, True)
 
 
 @pytest.mark.parametrize("geo", [None, {}, {"City": "Delft"}])

@@ -128,7 +128,7 @@ def test_an_open_by_a_machine_is_marked(told: object, machine: bool) -> None:
     assert isinstance(event, Opened)
     assert event.prefetched is machine
     assert event.evidence == (("sg_machine_open",) if machine else ())
-    assert (event.user_agent, event.client) == ("Reader/1.0", "192.0.2.1")
+    assert (event.user_agent, event.client, event.second_hand) == ("Reader/1.0", "192.0.2.1", True)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_click_says_which_link(offset: object, link: str) -> None:
     event = read(event="click", url="https://shop.example/", url_offset=offset)
 
     assert isinstance(event, Clicked)
-    assert (event.url, event.link) == ("https://shop.example/", link)
+    assert (event.url, event.link, event.second_hand) == ("https://shop.example/", link, True)
 
 
 @pytest.mark.parametrize("told", [{"a": 1}, 5, ["https://shop.example/"], True, None])

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from attrs import evolve, fields
 
 from ..errors import CustomSmtpError, MalformedError, UnverifiedError
-from ..events import Event, Unrecognised
+from ..events import Clicked, Event, Opened, Unrecognised
 from ..identifiers import DeliveryId
 from ..ports import Feedback
 from ..web import Request
@@ -97,6 +97,8 @@ def _reads_alike(adapter: Feedback, sample: Request) -> None:
     for event in events:
         if event.about.source != adapter.name:
             _broken(f"an event's source is {event.about.source!r}, and the adapter's name is {adapter.name!r}")
+        if isinstance(event, Opened | Clicked) and not event.second_hand:
+            _broken("an open or a click does not say second_hand=True, and is counted beside what we saw ourselves")
     _raw_is_one_event(events)
 
 

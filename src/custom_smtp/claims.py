@@ -1,0 +1,92 @@
+"""What a tracked link says of itself: which mail, which person, where it leads; and what it is good for."""
+
+import re
+from enum import Enum
+from typing import Self
+
+from attrs import frozen
+
+from .checks import MailError
+from .identifiers import DeliveryId
+
+_UNCLEAN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_URL = re.compile(r"[hH][tT][tT][pP][sS]?://[^/?#\\]")
+
+
+class Purpose(bytes, Enum):
+    """What a token is good for; it is refused everywhere else."""
+
+    CLICK = b"click"
+    OPEN = b"open"
+    UNSUBSCRIBE = b"unsubscribe"
+
+
+@frozen(slots=False)  # `unpacked` fills it at once
+class Claim:
+    """What a token says: this mail, to this person, leading there.
+
+    An individual claim names the mail and the person. An aggregate one names neither, so that its token is the same
+    for everybody and nobody can be told from it: ``Claim(None, url=..., campaign=...)``.
+
+    Attributes:
+        delivery_id: which mail; None in an aggregate claim.
+        recipient: whom it was for; empty in an aggregate claim.
+        url: where the link leads, with ``http`` or ``https``; empty for a pixel.
+        link: which link of the mail, where links are told apart; may be empty.
+        campaign: of which campaign the mail was; may be empty.
+
+    Raises:
+        MailError: a field cannot stand in a token; the message says what to change.
+    """
+
+    delivery_id: DeliveryId | None
+    recipient: str = ""
+    url: str = ""
+    link: str = ""
+    campaign: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        recipient, url = self.recipient, self.url
+        try:
+            together = recipient + url + self.link + self.campaign
+            # Whatever is printable is clean, and much faster to see.
+            clean = together.isprintable() or not _UNCLEAN.search(together)
+        except (TypeError, AttributeError) as error:
+            raise MailError("a claim's recipient, url, link and campaign are text: decode them first") from error
+        if not clean:
+            raise MailError("a claim holds a control character, or half of a surrogate pair: take it out")
+        if type(self.delivery_id) is not DeliveryId or not recipient:
+            _must_be_aggregate(self.delivery_id, recipient)
+        if url and not _URL.match(url):
+            raise MailError(f"{url[:80]!r} is no link to follow: use http or https, with a host")
+
+    def packed(self) -> bytes:
+        """Its words with a NUL between them, for a seal to hide; no byte of it is a line break."""
+        words = "\0".join((self.delivery_id or "", self.recipient, self.link, self.url))
+        return (f"{words}\0{self.campaign}" if self.campaign else words).encode()
+
+    @classmethod
+    def unpacked(cls, content: bytes, /) -> Self:
+        """What was `packed`, with any number of NULs behind it.
+
+        It was checked when it was made, and is not again: only what a seal has proven may be given.
+        """
+        delivery_id, recipient, link, url, campaign = (content + b"\0").decode().split("\0", 4)
+        claim = cls.__new__(cls)
+        fields = claim.__dict__
+        fields["delivery_id"] = str.__new__(DeliveryId, delivery_id) if delivery_id else None
+        fields["recipient"] = recipient
+        fields["url"] = url
+        fields["link"] = link
+        fields["campaign"] = campaign.rstrip("\0")
+        return claim
+
+
+def _must_be_aggregate(delivery_id: object, recipient: str) -> None:
+    if delivery_id is None and not recipient:
+        return
+    if delivery_id is None:
+        raise MailError("a claim with a recipient needs its delivery id too; an aggregate claim has neither")
+    if type(delivery_id) is not DeliveryId:
+        raise MailError(f"the delivery id {delivery_id!r} is no DeliveryId: write DeliveryId('...')")
+    raise MailError("a claim with a delivery id needs its recipient too: say whom the mail was for")

@@ -1,0 +1,126 @@
+"""A mail in which everything has been found that tracking changes, so that filling it for a person joins pieces."""
+
+from collections.abc import Callable, Sequence
+
+from attrs import field, frozen
+
+from .claims import Claim, Purpose
+from .identifiers import DeliveryId
+from .mail import Mail, Mode, Tracking
+from .mail_links import PIXEL, Change, MailLinks, SeenLink, TokenSlot
+from .pieces import Pieces, cut
+from .ports import LinkTokens
+
+
+@frozen(slots=False)  # twice as fast to make, and each person gets one
+class Filled:
+    """A mail's parts, for one person; None where it has no such part."""
+
+    html: str | None
+    text: str | None
+
+
+@frozen
+class Version:
+    """A mail in pieces, for those whose opens are tracked, or not, and whose clicks are, or not.
+
+    Attributes:
+        html: the pieces of the HTML; None where there is none.
+        text: the pieces of the text; None where there is none.
+        slots: what tokens are needed for, those of the HTML first.
+    """
+
+    html: Pieces[str, TokenSlot] | None
+    text: Pieces[str, TokenSlot] | None
+    slots: tuple[TokenSlot, ...] = field(init=False, repr=False, eq=False)
+
+    @slots.default
+    def _all_slots(self) -> tuple[TokenSlot, ...]:
+        return tuple(slot for pieces in (self.html, self.text) if pieces for slot in pieces.slots)
+
+    def joined(self, tokens: Sequence[str]) -> Filled:
+        """The parts, with a token in each slot, in the order of ``slots``.
+
+        Raises:
+            MailError: there are more or fewer tokens than slots.
+        """
+        html, text = self.html, self.text
+        in_html = len(html.slots) if html else 0
+        return Filled(html.filled(tokens[:in_html]) if html else None, text.filled(tokens[in_html:]) if text else None)
+
+
+@frozen(kw_only=True)
+class CompiledMail:
+    """A mail in which everything has been found that tracking changes, to be filled for each person.
+
+    Made by `Tracker.compile`. The addressee of ``mail`` plays no part in it: it may stand for all who get the mail.
+
+    Attributes:
+        mail: as it was written.
+        tracking: what the mail, its campaign and the tracker allow.
+        found: its links, and what changes.
+        pixels: what the pixels say that are in it already.
+        tokens: what seals the links.
+        person: what each person allows.
+    """
+
+    mail: Mail
+    tracking: Tracking
+    found: MailLinks = field(repr=False, hash=False)
+    pixels: frozenset[Claim] = field(repr=False)
+    tokens: LinkTokens = field(repr=False)
+    person: Callable[[str], Tracking] = field(repr=False)
+    _versions: dict[tuple[bool, bool], Version] = field(init=False, repr=False, eq=False, factory=dict)
+
+    @property
+    def links(self) -> tuple[SeenLink, ...]:
+        """Every link, and what becomes of it."""
+        return tuple(self.found.links)
+
+    def fill(self, delivery_id: DeliveryId, recipient: str) -> Filled:
+        """The parts for one person, tracked as far as that person allows it.
+
+        Raises:
+            MailError: the delivery id or the recipient cannot stand in a token.
+            TokenError: a link is too long for a token.
+            ArchiveError: what a short token stands for could not be kept.
+        """
+        allowed = self.tracking.within(self.person(recipient))
+        claims = {
+            Purpose.OPEN: self._claims(allowed.opens, delivery_id, recipient),
+            Purpose.CLICK: self._claims(allowed.clicks, delivery_id, recipient),
+        }
+        version = self.version(
+            opens=allowed.opens is not Mode.OFF and claims[Purpose.OPEN](PIXEL) not in self.pixels,
+            clicks=allowed.clicks is not Mode.OFF,
+        )
+        asked = [(claims[slot.purpose](slot), slot.purpose) for slot in version.slots]
+        return version.joined(self.tokens.issue_all(asked))
+
+    def _claims(self, mode: Mode, delivery_id: DeliveryId, recipient: str) -> Callable[[TokenSlot], Claim]:
+        """What the token in a slot says, in this mode."""
+        if mode is Mode.INDIVIDUAL:
+            return lambda slot: Claim(delivery_id, recipient, slot.url, slot.link)
+        campaign = self.mail.campaign or ""
+        return lambda slot: Claim(None, "", slot.url, slot.link, campaign)
+
+    def version(self, *, opens: bool, clicks: bool) -> Version:
+        """Its pieces, with a pixel or without, with tracked links or with those that were written."""
+        made = self._versions.get((opens, clicks))
+        if made is None:
+            made = self._versions[opens, clicks] = self._made(opens=opens, clicks=clicks)
+        return made
+
+    def _made(self, *, opens: bool, clicks: bool) -> Version:
+        html, text, found = self.mail.html, self.mail.text, self.found
+        in_html: list[Change] = [*found.removals, *(found.in_html if clicks else ())]
+        if opens and found.pixel is not None:
+            in_html.append(found.pixel)
+        return Version(
+            None if html is None else cut(html, sorted(in_html, key=_place)),
+            None if text is None else cut(text, found.in_text if clicks else ()),
+        )
+
+
+def _place(change: Change) -> tuple[int, int]:
+    return change.start, change.end

@@ -1,0 +1,199 @@
+"""A mail looked through once: every link of its HTML, its text and its AMP parts, and what tracking changes in it."""
+
+import re
+from collections.abc import Iterable
+from enum import Enum
+
+from attrs import define, field, frozen
+
+from .claims import Purpose
+from .html import Link, encode, scan, tags
+from .link_rules import Choice, LinkChooser, Skip, Way
+from .mail import Mail
+from .pieces import Cut
+from .plain_text import TextLink, clickable
+from .urls import around_a_parameter
+
+
+class Part(Enum):
+    """Where in a mail a link stands."""
+
+    HTML = "html"
+    TEXT = "text"
+    AMP = "amp"
+
+
+@frozen(kw_only=True)
+class SeenLink:
+    """One link of a mail, and what becomes of it.
+
+    Attributes:
+        part: where it stands.
+        start: where its value begins there.
+        end: where that ends.
+        url: the value, as programs take it.
+        link: its id, by which reports tell it from the others, even from those to the same URL: what its tag says in
+            ``data-track-id``, or else its place in its part, ``3`` in the HTML, ``t3`` in the text.
+        skipped: why it is left alone; None where it is tracked.
+        way: how it is led.
+        target: where it leads in the end, with what is added to it; empty where it is left alone.
+    """
+
+    part: Part
+    start: int
+    end: int
+    url: str
+    link: str
+    skipped: Skip | None
+    way: Way
+    target: str
+
+    @property
+    def tracked(self) -> bool:
+        """Whether clicks on it are counted."""
+        return self.skipped is None
+
+    def __str__(self) -> str:
+        done = f"tracked, {self.way.value}" if self.skipped is None else f"left alone: {self.skipped.value}"
+        return f"{self.part.value} link {self.link}, {self.url}: {done}"
+
+
+@frozen
+class TokenSlot:
+    """A place in a mail where a token goes.
+
+    Attributes:
+        purpose: what the token is for.
+        url: where it leads; empty for the pixel.
+        link: the id of the link; empty for the pixel.
+    """
+
+    purpose: Purpose
+    url: str = ""
+    link: str = ""
+
+
+PIXEL = TokenSlot(Purpose.OPEN)
+"""The slot of the pixel's token."""
+
+Change = Cut[TokenSlot]
+
+
+@define(kw_only=True)
+class MailLinks:
+    """What is found in a mail, and what tracking changes there.
+
+    Attributes:
+        base_url: where links are led.
+        chooser: asked what becomes of each.
+        links: every link, in the order of the HTML, the text, and AMP parts.
+        removals: opt-outs in the HTML, which no reader has to see.
+        in_html: what changes where clicks are tracked.
+        in_text: the same, in the text.
+        pixel: what changes where opens are tracked; None where the HTML takes no pixel, or there is none.
+    """
+
+    base_url: str
+    chooser: LinkChooser
+    links: list[SeenLink] = field(factory=list)
+    removals: list[Change] = field(factory=list)
+    in_html: list[Change] = field(factory=list)
+    in_text: list[Change] = field(factory=list)
+    pixel: Change | None = None
+
+    def look_through(self, mail: Mail) -> None:
+        """Find what the mail has."""
+        if mail.html is not None:
+            self._look_through_html(mail.html)
+        for place, link in enumerate(() if mail.text is None else clickable(mail.text, doubtful=True), 1):
+            self._take(Part.TEXT, link, f"t{place}")
+        for attachment in mail.attachments:
+            if attachment.content_type.lower().startswith(_AMP_TYPE):
+                self._look_through_amp(attachment.content.decode("utf-8", "replace"))
+
+    def _look_through_html(self, html: str) -> None:
+        if _is_amp(html):
+            self._look_through_amp(html, Part.HTML)
+            return
+        page = scan(html)
+        self.removals += [Cut(start, end) for start, end in page.opt_outs]
+        names = _names(html, page.links)
+        for place, link in enumerate(page.links, 1):
+            name = names.get(link.start) or str(place)
+            self._take(Part.HTML, link, name, Skip.OPTED_OUT if link.opted_out else None)
+        self.pixel = _pixel(self.base_url, page.end)
+
+    def _look_through_amp(self, html: str, part: Part = Part.AMP) -> None:
+        for place, link in enumerate(scan(html).links, 1):
+            self._take(part, link, f"a{place}" if part is Part.AMP else str(place), Skip.AMP_PART)
+
+    def _take(self, part: Part, link: Link | TextLink, name: str, skipped: Skip | None = None) -> None:
+        choice = self.chooser.choose(link.url, name) if skipped is None else Choice(skipped)
+        if choice.skipped is None and isinstance(link, TextLink) and link.doubtful:
+            choice = Choice(Skip.DOUBTFUL)
+        if choice.skipped is None:
+            changes = self.in_html if part is Part.HTML else self.in_text
+            changes.append(self._change(link, name, choice))
+        self.links.append(
+            SeenLink(
+                part=part,
+                start=link.start,
+                end=link.end,
+                url=link.url,
+                link=name,
+                skipped=choice.skipped,
+                way=choice.way,
+                target=choice.target,
+            )
+        )
+
+    def _change(self, link: Link | TextLink, name: str, choice: Choice) -> Change:
+        front, back = f"{self.base_url}/c/", ""
+        if choice.way is Way.APP:
+            front, back = around_a_parameter(choice.target)
+            front += f"{self.chooser.app_parameter}="
+        if isinstance(link, Link):
+            front, back = encode(front, link.quote), encode(back, link.quote)
+        return Cut(link.start, link.end, front, TokenSlot(Purpose.CLICK, choice.target, name), back)
+
+
+def _names(html: str, links: Iterable[Link]) -> dict[int, str]:
+    """What the tags of links say in ``data-track-id``, by where the link's value begins."""
+    if _ID_ATTRIBUTE not in html:
+        return {}
+    names: dict[int, str] = {}
+    left = iter(tags(html))
+    for link in links:
+        tag = next((each for each in left if each.end > link.start), None)
+        if tag is not None:
+            name = tag.attributes().get(_ID_ATTRIBUTE, "").strip()
+            names[link.start] = name if name.isprintable() else ""
+    return names
+
+
+_ID_ATTRIBUTE = "data-track-id"
+
+_AMP_TYPE = "text/x-amp-html"
+# https://amp.dev/documentation/guides-and-tutorials/email/learn/email-spec/amp-email-format: the mark on its root.
+_AMP_MARK = "4email"
+_NEAR_THE_BEGINNING = 4_000
+_AMP = re.compile(rf"<html\s(?:[^<>]*[\s\"'])?(?:\u26a1\ufe0f?|amp){_AMP_MARK}(?![\w-])", re.IGNORECASE)
+
+
+def _is_amp(html: str) -> bool:
+    """Whether its root says so, which stands near the beginning."""
+    return html.find(_AMP_MARK, 0, _NEAR_THE_BEGINNING) >= 0 and _AMP.search(html, 0, _NEAR_THE_BEGINNING) is not None
+
+
+# Not hidden, which keeps some programs from loading it; no wider and higher than it must be, and silent when read out.
+_BEFORE_PIXEL, _BEHIND_PIXEL = '<img src="', '" width="1" height="1" alt="" style="border:0">'
+
+
+def _pixel(base_url: str, at: int) -> Change:
+    return Cut(at, at, _BEFORE_PIXEL + encode(f"{base_url}/o/", '"'), PIXEL, _BEHIND_PIXEL)
+
+
+def pixel_tokens(html: str, base_url: str) -> list[str]:
+    """The tokens of the pixels that stand in it already: a mail that was tracked, or one that quotes such a mail."""
+    front = _BEFORE_PIXEL + encode(f"{base_url}/o/", '"')
+    return re.findall(f"{re.escape(front)}([A-Za-z0-9_-]+){re.escape(_BEHIND_PIXEL)}", html) if front in html else []

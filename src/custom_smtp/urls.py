@@ -1,0 +1,134 @@
+"""What programs make of the URL in a link before they ask for it: the URL standard's rules, as a redirect needs."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, unquote_plus
+
+PLACEHOLDERS = ("{{", "{%", "{#", "{$", "*|", "${", "#{", "@{", "[[", "<%", "<?", "<#", "%%")
+"""How placeholders of the common template languages begin. A link that holds one is not finished: it is left alone."""
+
+# The last is for %recipient.id% and the like, where no percent-encoded byte can be meant.
+_PLACEHOLDER = re.compile(
+    f"{'|'.join(map(re.escape, PLACEHOLDERS))}|%(?![0-9A-Fa-f]{{2}})[A-Za-z_][\\w.:-]*+%(?![0-9A-Fa-f]{{2}})"
+)
+
+
+def unfinished(link: str) -> bool:
+    """Whether a template's placeholder stands in it, so that it leads nowhere yet."""
+    return _PLACEHOLDER.search(link) is not None
+
+
+def followed(link: str) -> str:
+    """A link as programs follow it: without the space around it, and without line breaks and tabs anywhere in it.
+
+    See https://url.spec.whatwg.org/#url-parsing, its first steps.
+    """
+    return link.strip(_AROUND).translate(_WITHIN)
+
+
+_AROUND = "".join(map(chr, range(0x21)))
+_WITHIN = dict.fromkeys(map(ord, "\t\n\r"))
+
+_NOTHING_TO_CHANGE = re.compile(r"[hH][tT][tT][pP][sS]?://[A-Za-z0-9._-]+(?::[0-9]{1,4})?(?:[/?#][!#-;=?-\[\]-~]*+)?")
+"""The usual case, seen at one look: all ASCII, no credentials, nothing that is encoded."""
+
+_TARGET = re.compile(
+    r"(?P<scheme>[hH][tT][tT][pP][sS]?://)(?P<authority>[^/\\?#]+)(?P<path>[^?#]*)(?P<rest>.*)", re.DOTALL
+)
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\x00-\x20\x7f#%/:<>?@\[\\\]^|]+)(?::(?P<port>[0-9]{0,5}))?")
+_UNSENDABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_IGNORED_IN_NAMES = dict.fromkeys((0xAD, 0x200B, 0x2060, 0xFEFF, *range(0xFE00, 0xFE10)))
+
+# All of ASCII that stands in a URL as it is, or that whoever follows it encodes alike.
+_AS_IT_IS = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"<>')
+_IN_CREDENTIALS = _AS_IT_IS.replace("@", "")
+
+
+def location(target: str) -> str | None:
+    """The URL that a program asks for when it follows this target, in ASCII; None where it would not follow it.
+
+    Letters beyond ASCII and spaces become what the URL standard (https://url.spec.whatwg.org) makes of them: Punycode
+    in the host, percent-encoded UTF-8 elsewhere; a backslash in the path becomes a slash. What is left is read alike by
+    every program, by that standard or by RFC 3986. What is ASCII stays, so that nothing is encoded twice.
+    """
+    link = followed(target)
+    if _NOTHING_TO_CHANGE.fullmatch(link):
+        return link
+    split = _TARGET.fullmatch(link)
+    if split is None or _UNSENDABLE.search(link):
+        return None
+    credentials, at, host = split["authority"].rpartition("@")
+    name = _HOST.fullmatch(_plain_host(host))
+    if name is None or int(name["port"] or 0) > 0xFFFF:
+        return None
+    ascii_name = _ascii_name(name["name"])
+    if ascii_name is None:
+        return None
+    port = "" if name["port"] is None else f":{name['port']}"
+    # In the query and in the fragment a backslash is a character like others.
+    path = quote(split["path"].replace("\\", "/"), _AS_IT_IS)
+    rest = quote(split["rest"], _AS_IT_IS)
+    return f"{split['scheme']}{quote(credentials, _IN_CREDENTIALS)}{at}{ascii_name}{port}{path}{rest}"
+
+
+def _plain_host(host: str) -> str:
+    """The host as names are compared: UTS 46 in the main (widths, case, dots, and what is not seen)."""
+    if host.isascii():
+        return host
+    composed = unicodedata.normalize("NFKC", host.translate(_IGNORED_IN_NAMES)).replace("\u3002", ".")
+    # Letter by letter: the last sigma of a word has a small form of its own, which is another name.
+    return unicodedata.normalize("NFC", "".join(map(str.lower, composed)))
+
+
+def _ascii_name(name: str) -> str | None:
+    if name.isascii():
+        return name
+    labels = [label if label.isascii() else _ascii_label(label) for label in name.split(".")]
+    return None if any(len(label) > 63 for label in labels) else ".".join(labels)
+
+
+def _ascii_label(label: str) -> str:
+    # Punycode takes time by the square; over 63 letters it is no label anyway (RFC 1035 section 2.3.4).
+    return f"xn--{label.encode('punycode').decode('ascii')}" if len(label) <= 63 else label
+
+
+def parameter_names(url: str) -> set[str]:
+    """The names in a URL's query, decoded."""
+    return {name for name, _ in _parameters(url)}
+
+
+def parameter(url: str, name: str) -> str | None:
+    """The first value of this name in a URL's query, decoded; None where it has none."""
+    return next((value for each, value in _parameters(url) if each == name), None)
+
+
+def _parameters(url: str) -> Iterator[tuple[str, str]]:
+    query = url.partition("#")[0].partition("?")[2]
+    for pair in filter(None, query.split("&")):
+        name, _, value = pair.partition("=")
+        yield unquote_plus(name), unquote_plus(value)
+
+
+def around_a_parameter(url: str) -> tuple[str, str]:
+    """What stands before and behind one more parameter, put at the end of the query: ``?`` or ``&``; the fragment."""
+    front, mark, fragment = url.partition("#")
+    _, begun, query = front.partition("?")
+    if not begun:
+        front += "?"
+    elif query and not query.endswith("&"):
+        front += "&"
+    return front, mark + fragment
+
+
+def with_parameters(url: str, parameters: Iterable[tuple[str, str]]) -> str:
+    """The URL with these parameters at the end of its query, and no other character changed.
+
+    One whose name is there already is left out: what the URL says holds.
+    """
+    there = parameter_names(url)
+    added = [f"{quote(name, '')}={quote(value, '')}" for name, value in parameters if name not in there]
+    if not added:
+        return url
+    front, back = around_a_parameter(url)
+    return f"{front}{'&'.join(added)}{back}"

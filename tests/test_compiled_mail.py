@@ -1,0 +1,114 @@
+"""A compiled mail: pieces for those who are tracked and for those who are not."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from custom_smtp import Address, DeliveryId, Mail, Tokens, Tracker
+from custom_smtp.claims import Claim, Purpose
+from custom_smtp.compiled_mail import Filled
+from custom_smtp.errors import MailError
+from custom_smtp.mail import Mode, Tracking
+
+BASE = "https://links.shop.example"
+PIXEL = f'<img src="{BASE}/o/{{}}" width="1" height="1" alt="" style="border:0">'
+HTML = '<a href="https://a.example" data-track="on">a</a><a href="https://b.example" data-track="off">b</a>'
+KEPT = HTML.replace(' data-track="off"', "")
+
+
+class Counting:
+    """Tokens that are numbers; what they stand for is kept."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Claim, Purpose]] = []
+
+    def issue(self, claim: Claim, purpose: Purpose = Purpose.CLICK) -> str:
+        return self.issue_all([(claim, purpose)])[0]
+
+    def issue_all(self, asked: Iterable[tuple[Claim, Purpose]]) -> list[str]:
+        before = len(self.asked)
+        self.asked += asked
+        return [str(number) for number in range(before, len(self.asked))]
+
+    def read(self, token: str, purpose: Purpose = Purpose.CLICK) -> Claim:
+        claim, of = self.asked[int(token)]
+        assert of is purpose
+        return claim
+
+
+def a_mail(html: str | None = HTML, text: str | None = "https://a.example") -> Mail:
+    return Mail(sender=Address("a@shop.example"), to=Address("ada@example.net"), subject="x", html=html, text=text)
+
+
+def test_each_version_has_the_pieces_it_needs() -> None:
+    compiled = Tracker(BASE, Counting()).compile(a_mail())
+    led = KEPT.replace("https://a.example", f"{BASE}/c/1")
+    assert compiled.version(opens=True, clicks=True).joined(["1", "2", "3"]) == Filled(
+        led + PIXEL.format(2), f"{BASE}/c/3"
+    )
+    assert compiled.version(opens=False, clicks=True).joined(["1", "3"]) == Filled(led, f"{BASE}/c/3")
+    assert compiled.version(opens=True, clicks=False).joined(["2"]) == Filled(
+        KEPT + PIXEL.format(2), "https://a.example"
+    )
+    assert compiled.version(opens=False, clicks=False).joined([]) == Filled(KEPT, "https://a.example")
+
+
+def test_a_version_is_made_once() -> None:
+    compiled = Tracker(BASE, Counting()).compile(a_mail())
+    assert compiled.version(opens=True, clicks=True) is compiled.version(opens=True, clicks=True)
+
+
+def test_a_version_says_what_its_tokens_are_for() -> None:
+    slots = Tracker(BASE, Counting()).compile(a_mail()).version(opens=True, clicks=True).slots
+    assert [(slot.purpose, slot.url, slot.link) for slot in slots] == [
+        (Purpose.CLICK, "https://a.example", "1"),
+        (Purpose.OPEN, "", ""),
+        (Purpose.CLICK, "https://a.example", "t1"),
+    ]
+
+
+@pytest.mark.parametrize("tokens", [[], ["1"], ["1", "2", "3", "4"]])
+def test_every_slot_takes_a_token(tokens: list[str]) -> None:
+    version = Tracker(BASE, Counting()).compile(a_mail()).version(opens=True, clicks=True)
+    with pytest.raises(MailError, match="give one for each"):
+        version.joined(tokens)
+
+
+def test_parts_that_are_not_there_stay_away() -> None:
+    tracker = Tracker(BASE, Counting())
+    assert tracker.compile(a_mail(html=None)).fill(DeliveryId("d1"), "ada@example.net").html is None
+    assert tracker.compile(a_mail(text=None)).fill(DeliveryId("d1"), "ada@example.net").text is None
+
+
+def test_tokens_are_asked_for_at_once_and_only_those_that_are_used() -> None:
+    tokens = Counting()
+    allowed = {"ada@example.net": Tracking(opens=Mode.OFF), "bob@example.net": Tracking(clicks=Mode.AGGREGATE)}
+    compiled = Tracker(BASE, tokens, person=allowed.__getitem__).compile(a_mail())
+    assert compiled.fill(DeliveryId("d1"), "ada@example.net") == Filled(
+        KEPT.replace("https://a.example", f"{BASE}/c/0"), f"{BASE}/c/1"
+    )
+    assert compiled.fill(DeliveryId("d2"), "bob@example.net").html == (
+        KEPT.replace("https://a.example", f"{BASE}/c/2") + PIXEL.format(3)
+    )
+    assert tokens.asked == [
+        (Claim(DeliveryId("d1"), "ada@example.net", "https://a.example", "1"), Purpose.CLICK),
+        (Claim(DeliveryId("d1"), "ada@example.net", "https://a.example", "t1"), Purpose.CLICK),
+        (Claim(None, "", "https://a.example", "1"), Purpose.CLICK),
+        (Claim(DeliveryId("d2"), "bob@example.net"), Purpose.OPEN),
+        (Claim(None, "", "https://a.example", "t1"), Purpose.CLICK),
+    ]
+
+
+def test_a_pixel_that_is_there_is_not_added_again_for_its_own_mail_alone() -> None:
+    tracker = Tracker(BASE, Tokens((b"k" * 32,)))
+    once = tracker.compile(a_mail(html="<p>Hi")).fill(DeliveryId("d1"), "ada@example.net")
+    again = tracker.compile(a_mail(html=once.html, text=once.text))
+    assert again.fill(DeliveryId("d1"), "ada@example.net") == once
+    other = again.fill(DeliveryId("d2"), "bob@example.net").html
+    assert other is not None
+    assert other.count("<img") == 2
+
+
+def test_the_links_are_told() -> None:
+    compiled = Tracker(BASE, Counting()).compile(a_mail())
+    assert [link.url for link in compiled.links] == ["https://a.example", "https://b.example", "https://a.example"]
