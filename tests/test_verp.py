@@ -4,12 +4,22 @@ import re
 from uuid import UUID
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_smtp import DeliveryId, Tokens
-from custom_smtp.errors import MailError
-from custom_smtp.verp import LONGEST_ENVELOPE_ID, delivery_id_in, envelope_id, return_address, signed
+from custom_smtp import Address, DeliveryId, Mail, Preparation, Tokens
+from custom_smtp.errors import ConfigurationError, MailError
+from custom_smtp.testing import SerialIds
+from custom_smtp.verp import (
+    HEADER,
+    LONGEST_ENVELOPE_ID,
+    ReturnAddresses,
+    delivery_id_in,
+    envelope_id,
+    return_address,
+    signed,
+)
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 TOKENS = Tokens((KEY,))
@@ -43,7 +53,7 @@ def test_an_id_of_a_uuid_fits_too() -> None:
 
 
 def test_an_id_that_does_not_fit_is_refused_with_what_to_do() -> None:
-    with pytest.raises(MailError, match="shorter ids"):
+    with pytest.raises(MailError, match="use ids of hexadecimal digits"):
         return_address(DeliveryId("x" * 40), "b.example", TOKENS)
 
 
@@ -86,3 +96,33 @@ def test_the_form_is_found_among_others_but_not_for_ever() -> None:
     assert delivery_id_in(f"{noise} {noise}@x {form}", TOKENS) == OWN
     assert delivery_id_in(f"{noise} " * 20 + form, TOKENS) is None
     assert delivery_id_in(" " * 5000 + form, TOKENS) is None
+
+
+# Each mail's own
+
+
+RETURNS = ReturnAddresses("bounces.shop.example", TOKENS)
+MAIL = Mail(sender=Address("hello@shop.example"), to=Address("ada@example.net"), subject="Hello", text="Hello.")
+
+
+def test_each_mail_gets_an_address_an_envelope_id_and_a_header_of_its_own() -> None:
+    preparation = Preparation(returns=RETURNS, new_id=SerialIds())
+    for number in (1, 2):
+        outgoing = preparation.prepare(MAIL).outgoing
+        delivery_id = DeliveryId(f"d{number}")
+        assert outgoing.envelope.sender == return_address(delivery_id, "bounces.shop.example", TOKENS)
+        assert outgoing.envelope.envelope_id == signed(delivery_id, TOKENS)
+        assert f"\r\n{HEADER}: {signed(delivery_id, TOKENS)}\r\n".encode() in outgoing.content
+
+
+def test_an_address_that_the_mail_names_for_its_bounces_stays() -> None:
+    own = Address("errors@shop.example")
+    envelope = Preparation(returns=RETURNS).prepare(evolve(MAIL, bounces_to=own)).outgoing.envelope
+    assert envelope.sender == own
+    assert delivery_id_in(envelope.envelope_id, TOKENS) is not None
+
+
+@pytest.mark.parametrize("how", [{"domain": "no domain"}, {"domain": ""}, {"prefix": "a b"}, {"prefix": "x" * 40}])
+def test_what_makes_no_address_is_refused_at_once(how: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="return address"):
+        evolve(RETURNS, **how)  # type: ignore[arg-type]  # text alone is handed in

@@ -15,12 +15,14 @@ from binascii import Error as NotBase32
 from functools import lru_cache
 from hmac import compare_digest, digest
 
+from attrs import frozen
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from .addresses import Address
-from .checks import MailError
+from .checks import ConfigurationError, MailError
 from .identifiers import DeliveryId
+from .mail import Headers
 from .tokens import Tokens
 
 LONGEST_ENVELOPE_ID = 100
@@ -85,6 +87,42 @@ def delivery_id_in(text: str, tokens: Tokens) -> DeliveryId | None:
         if (delivery_id := _opened(found[0], keys)) is not None:
             return delivery_id
     return None
+
+
+@frozen
+class ReturnAddresses:
+    """Gives each mail a return address, an envelope id and a header of its own: a part of `Preparation`.
+
+    Attributes:
+        domain: where what comes back is taken in; see `return_address`.
+        tokens: whose first key signs; `custom_smtp.bounces.read` takes them too.
+        prefix: what the addresses begin with.
+
+    Raises:
+        ConfigurationError: they make no address, or one too long for our own ids.
+    """
+
+    domain: str
+    tokens: Tokens
+    prefix: str = "bounces"
+
+    def __attrs_post_init__(self) -> None:
+        try:
+            self.address(DeliveryId("0" * 24))
+        except MailError as error:
+            raise ConfigurationError(f"no return address can be made with these: {error}") from error
+
+    def address(self, delivery_id: DeliveryId) -> Address:
+        """Where failures of this mail are reported.
+
+        Raises:
+            MailError: the id is too long.
+        """
+        return return_address(delivery_id, self.domain, self.tokens, prefix=self.prefix)
+
+    def mark(self, headers: Headers, delivery_id: DeliveryId) -> Headers:
+        """The headers with the signed form among them."""
+        return (*headers, (HEADER, signed(delivery_id, self.tokens)))
 
 
 def _packed(delivery_id: DeliveryId) -> bytes:
