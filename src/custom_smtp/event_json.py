@@ -9,7 +9,7 @@ from typing import Any, get_args
 import attrs
 
 from .errors import ArchiveError, Retry, Step
-from .events import About, BounceKind, Event
+from .events import About, BounceKind, Cause, Event
 from .identifiers import DeliveryId
 from .replies import Reply
 
@@ -30,6 +30,7 @@ _READ: dict[str, Callable[[Any], object]] = {
     "retry": Retry,
     "at_step": Step,
     "kind": BounceKind,
+    "cause": Cause,
 }
 """How a field becomes a value again, where JSON alone does not say it."""
 

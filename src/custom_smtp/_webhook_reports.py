@@ -1,0 +1,285 @@
+"""From a proven body to events: bounded JSON, what providers write into it, and what becomes of the odd.
+
+A batch that is read costs little more than parsing it, so each function here does one thing, once.
+"""
+
+import json
+import logging
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any, NoReturn
+
+from .checks import SURROGATE
+from .errors import MalformedError
+from .events import About, Event, Unrecognised
+from .identifiers import DeliveryId, delivery_id_in
+from .system import EPOCH
+from .web import BODY_LIMIT, Request
+
+BATCH_LIMIT = 5_000
+"""Reports in one body."""
+
+DEPTH_LIMIT = 32
+"""Levels of arrays and objects inside each other."""
+
+UNKNOWN_TIME = EPOCH
+"""The time of what nobody dates: neither the report nor the door that took it."""
+
+
+# ---- bodies ----------------------------------------------------------------------------------------------------------
+
+
+def json_body(request: Request) -> list[dict[str, Any]]:
+    """The reports in a request's JSON body: see `json_reports`."""
+    return json_reports(request.body)
+
+
+def json_reports(body: bytes) -> list[dict[str, Any]]:
+    """The reports in a JSON text: an array's objects, or the one object that it is.
+
+    Where an object names a key twice, the last one holds. Half a surrogate pair, which no store can keep, is replaced
+    by U+FFFD.
+
+    Raises:
+        MalformedError: it is cut off, not UTF-8 or not JSON, holds anything but objects, or exceeds `BODY_LIMIT`,
+            `BATCH_LIMIT` or `DEPTH_LIMIT`.
+    """
+    if len(body) > BODY_LIMIT:
+        raise MalformedError(f"the body has {len(body)} bytes: at most {BODY_LIMIT} are read")
+    parsed = _parsed(body)
+    reports = parsed if isinstance(parsed, list) else [parsed]
+    if len(reports) > BATCH_LIMIT:
+        raise MalformedError(f"the body holds {len(reports)} reports: at most {BATCH_LIMIT} are read")
+    if not _OBJECTS.issuperset(map(type, reports)):
+        kind = next(type(report) for report in reports if type(report) is not dict)
+        raise MalformedError(f"the body holds a {kind.__name__} where a report should be")
+    # A single report with no more brackets than that, strings and all, cannot be deeper, and needs no walk.
+    shallow = parsed is not reports and body.count(b"{") + body.count(b"[") <= DEPTH_LIMIT
+    if not shallow and _deeper_than(reports, DEPTH_LIMIT):
+        raise MalformedError(f"the body is nested deeper than {DEPTH_LIMIT} levels")
+    if b"\\" in body and _ESCAPED_SURROGATE.search(body):
+        reports = [_storable(report) for report in reports]
+    return reports
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        text = body.decode().strip(_BLANKS)
+        parsed, end = _JSON.raw_decode(text)
+    except UnicodeDecodeError as error:
+        raise MalformedError(f"the body is not UTF-8 at byte {error.start}") from error
+    except RecursionError as error:
+        raise MalformedError(f"the body is nested deeper than {DEPTH_LIMIT} levels") from error
+    except ValueError as error:
+        raise MalformedError(f"the body is not JSON, or cut off: {type(error).__name__}") from error
+    if end != len(text):
+        raise MalformedError("the body is JSON with something behind it")
+    return parsed
+
+
+_BLANKS = " \t\n\r"  # RFC 8259 section 2
+
+_OBJECTS = frozenset({dict})
+
+_CONTAINERS = frozenset({dict, list})
+
+_ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON (RFC 8259 section 6)")
+
+
+def _a_finite_number(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("a number too large to be kept")
+    return number
+
+
+_JSON = json.JSONDecoder(parse_constant=_no_number, parse_float=_a_finite_number)
+
+
+def _deeper_than(reports: list[dict[str, Any]], limit: int) -> bool:
+    level: list[Any] = reports
+    for _ in range(limit):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if type(parent) is dict else parent)
+            if type(child) in _CONTAINERS
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _storable(parsed: Any) -> Any:
+    match parsed:
+        case str():
+            return SURROGATE.sub("\ufffd", parsed)
+        case dict():
+            return {_storable(name): _storable(value) for name, value in parsed.items()}
+        case list():
+            return [_storable(value) for value in parsed]
+    return parsed
+
+
+# ---- events ----------------------------------------------------------------------------------------------------------
+
+
+def events_of(
+    reports: Iterable[dict[str, Any]],
+    read: Callable[[dict[str, Any]], Event],
+    *,
+    source: str,
+    kind: str,
+    person: tuple[str, ...] | Callable[[dict[str, Any]], str],
+    came: datetime,
+) -> tuple[Event, ...]:
+    """One event for each report; one that ``read`` stumbles over is kept as `Unrecognised`, and no other is lost.
+
+    So is one that holds something else where an event has text: a link that is a number, a reason that is a list.
+
+    Args:
+        reports: what `json_body` found.
+        read: the adapter's own conversion; it may raise what an unexpected report makes Python raise.
+        source: the adapter's name.
+        kind: the field that names a report's kind.
+        person: the fields that may name the recipient, or the adapter's own way to find them in an odd report.
+        came: when the request came: the time of a report whose own cannot be read.
+    """
+    events: list[Event] = []
+    for report in reports:
+        try:
+            events.append(read(report))
+        except _ODD as error:
+            # The class of the error alone: its message may quote an address.
+            logging.getLogger(_LOGGER).warning("%s: a report is kept unrecognised (%s)", source, type(error).__name__)
+            about = About(
+                delivery_id=None,
+                recipient=person(report) if callable(person) else text_in(report, *person),
+                at=came,
+                source=source,
+                key=_fingerprint(report),
+                raw=report,
+            )
+            events.append(Unrecognised(about, text_in(report, kind)))
+    return tuple(events)
+
+
+_LOGGER = "custom_smtp.webhooks"
+
+_ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading a report of an unexpected shape raises: ours that are a ValueError too, and Python's."""
+
+
+def _fingerprint(report: Mapping[str, Any]) -> str:
+    return blake2b(json.dumps(report, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+# ---- what stands in a report -----------------------------------------------------------------------------------------
+
+
+def text_in(report: Mapping[str, Any], *names: str) -> str:
+    """The first of these fields that says something, as text; empty where none does."""
+    for name in names:
+        told = report.get(name)
+        if type(told) is str:
+            if told:
+                return told
+        elif type(told) is int:  # no bool
+            return str(told)
+    return ""
+
+
+def came_at(request: Request) -> datetime:
+    """When the request came; `UNKNOWN_TIME` where nobody says."""
+    return request.received_at or UNKNOWN_TIME
+
+
+def moment(stamp: object, *, otherwise: datetime) -> datetime:
+    """A time as providers tell it, in UTC: seconds since 1970 (a number, or its digits), or ISO 8601.
+
+    A time without a zone is UTC; fractions of a second may have any number of digits. Where none is told (null, or no
+    text), it is ``otherwise``.
+
+    Raises:
+        ArithmeticError, TypeError, ValueError: it is neither; `events_of` knows what to do.
+    """
+    if type(stamp) is str:
+        if stamp.isdigit() and stamp.isascii() and len(stamp) <= _STAMP_DIGITS:
+            stamp = int(stamp)
+        elif not stamp:
+            return otherwise
+        elif _FRACTION.fullmatch(stamp):
+            stamp = float(stamp)
+        else:
+            read = datetime.fromisoformat(stamp)
+            return read if read.tzinfo is UTC else (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+    if type(stamp) is int or type(stamp) is float:
+        # Faster than the sum, in the years that every platform has.
+        return _from_seconds(stamp, UTC) if 0 <= stamp < _YEAR_3000 else EPOCH + timedelta(seconds=stamp)
+    if stamp is None:
+        return otherwise
+    raise TypeError(f"a time told as {type(stamp).__name__}")
+
+
+_from_seconds = datetime.fromtimestamp
+_STAMP_DIGITS = 12
+_FRACTION = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}")
+_YEAR_3000 = 32_503_680_000
+
+
+def enhanced_status(*texts: str) -> str:
+    """The first enhanced status code (RFC 3463), such as ``5.1.1``, in these texts; empty where there is none."""
+    for text in texts:
+        if found := _STATUS.search(text):
+            return found[0]
+    return ""
+
+
+# What stands before it is looked at last, so that the search skips from one first digit to the next.
+_STATUS = re.compile(r"[245]\.(?<![\d.]..)\d{1,3}\.\d{1,3}(?!\.?\d)", re.ASCII)
+
+
+def synthetic_key(
+    *,
+    source: str,
+    kind: str,
+    message: str,
+    recipient: str,
+    time: str,
+    url: str = "",
+    scope: str = "",
+    reader: str = "",
+) -> str:
+    """A key for a report that has none of its own: the same report told again has the same one.
+
+    Everything belongs into it that tells two reports of one second apart.
+
+    Args:
+        source: the adapter's name.
+        kind: what the report is.
+        message: the provider's id for the mail.
+        recipient: whom it is about.
+        time: when, as it was told.
+        url: the link that was followed.
+        scope: the group or stream that it holds for.
+        reader: who opened or clicked: an address, a program.
+    """
+    parts = (source, kind, message, recipient, time, url, scope, reader)
+    told = "\n".join(parts)
+    if told.count("\n") >= len(parts):  # so that no text can pass for two
+        told = json.dumps(parts)
+    return blake2b(told.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
+def delivery_id_in_message_id(value: object) -> DeliveryId | None:
+    """Our id from a Message-ID of ours, ``<id@domain>``; None where it cannot be one."""
+    if not isinstance(value, str):
+        return None
+    return delivery_id_in(value.strip().removeprefix("<").partition("@")[0])
