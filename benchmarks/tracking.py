@@ -377,7 +377,7 @@ def endpoint_section(_mails: Mails, rounds: int, seconds: float) -> list[Round]:
     paths = "\n".join(f"/c/{tokens.issue(Claim(DELIVERY_ID, f'p{number}@a.test', TARGET))}" for number in range(2_000))
     ours = os.sched_getaffinity(0)
     core = apart()
-    ways = [(kind, manner) for kind in ("asgi", "wsgi") for manner in ("ours", "constant")]
+    ways = [(kind, manner) for kind in ("asgi", "wsgi") for manner in MANNERS]
     answered: list[dict[str, Answered]] = []
     try:
         for number in range(rounds):
@@ -402,8 +402,11 @@ def endpoint_section(_mails: Mails, rounds: int, seconds: float) -> list[Round]:
     return [{**rate, **cpu} for rate, cpu in zip(rates, named, strict=True)]
 
 
+MANNERS = {"ours": "custom_smtp", "bare": "token and event alone", "constant": "constant 302"}
+
+
 def _way(kind: str, manner: str) -> str:
-    return f"{'custom_smtp' if manner == 'ours' else 'constant 302'}, {kind.upper()}"
+    return f"{MANNERS[manner]}, {kind.upper()}"
 
 
 def _answered(kind: str, manner: str, paths: str, seconds: float, core: int | None) -> Answered:

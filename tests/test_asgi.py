@@ -237,6 +237,72 @@ def test_the_loop_goes_on_while_the_journal_writes() -> None:
     assert sent[0]["status"] == 200
 
 
+@define
+class Thread:
+    """An endpoint that tells in which thread it answers."""
+
+    waits: bool
+    answered: list[int] = field(factory=list)
+
+    def answer(self, request: Request, /) -> Answer:
+        self.answered.append(threading.get_ident())
+        return Hears().answer(request)
+
+
+@define
+class Diary:
+    """An `AsyncJournal` that tells in which thread it is awaited."""
+
+    full: bool = False
+    events: list[Event] = field(factory=list)
+    awaited: list[int] = field(factory=list)
+
+    async def record(self, event: Event, /) -> bool:
+        await asyncio.sleep(0)
+        self.awaited.append(threading.get_ident())
+        if self.full:
+            raise ArchiveError("the disk is full")
+        self.events.append(event)
+        return True
+
+
+def test_nothing_waits_for_a_thread_where_nothing_waits() -> None:
+    quick, slow = Thread(waits=False), Thread(waits=True)
+    for endpoint in (quick, slow):
+        assert ask(endpoint)[2] == b"heard"
+    assert quick.answered == [threading.get_ident()]
+    assert slow.answered != [threading.get_ident()]
+
+
+def test_a_journal_that_says_nothing_of_itself_is_called_in_a_thread() -> None:
+    class Records:
+        called: tuple[int, ...] = ()
+
+        def record(self, _event: Event, /) -> bool:
+            self.called += (threading.get_ident(),)
+            return True
+
+    endpoint, journal = Thread(waits=False), Records()
+    ask(endpoint, journal=journal)
+    assert journal.called == tuple(endpoint.answered)
+    assert journal.called != (threading.get_ident(),)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_journal_is_awaited_on_the_loop_wherever_the_endpoint_answers(waits: bool) -> None:
+    endpoint, journal = Thread(waits=waits), Diary()
+    assert ask(endpoint, journal=journal, method="POST")[2] == b"heard"
+    assert [type(event) for event in journal.events] == [Complained]
+    assert journal.awaited == [threading.get_ident()]
+    assert (endpoint.answered == journal.awaited) is not waits
+
+
+def test_what_an_awaited_journal_cannot_record_is_asked_for_again(caplog: pytest.LogCaptureFixture) -> None:
+    assert ask(Hears(), journal=Diary(full=True), method="POST")[0] == 503
+    assert "the disk is full" in caplog.text
+    assert ask(TrackingEndpoint(TOKENS), journal=Diary(full=True), path=CLICK)[0] == 302
+
+
 def test_a_request_that_cannot_be_made_is_a_500_and_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     door = {"clock": lambda: CLOCK.now.replace(tzinfo=None)}
     status, _, content = ask(Hears(), door=door)

@@ -1,11 +1,12 @@
 """A compiled mail: pieces for those who are tracked and for those who are not."""
 
+import re
 from collections.abc import Iterable
 
 import pytest
 
 from custom_smtp import Address, DeliveryId, Mail, Tokens, Tracker
-from custom_smtp.claims import Claim, Purpose
+from custom_smtp.claims import HONEYPOT, Claim, Purpose
 from custom_smtp.compiled_mail import Filled
 from custom_smtp.errors import MailError
 from custom_smtp.mail import Mode, Tracking
@@ -112,3 +113,34 @@ def test_a_pixel_that_is_there_is_not_added_again_for_its_own_mail_alone() -> No
 def test_the_links_are_told() -> None:
     compiled = Tracker(BASE, Counting()).compile(a_mail())
     assert [link.url for link in compiled.links] == ["https://a.example", "https://b.example", "https://a.example"]
+
+
+def test_a_hidden_link_stands_in_front_of_the_pixel_where_clicks_are_tracked_by_person() -> None:
+    tokens = Counting()
+    compiled = Tracker(BASE, tokens, honeypot=True).compile(a_mail(html="<body>x</body>", text=None))
+    filled = compiled.fill(DeliveryId("d1"), "ada@example.net").html
+    assert filled is not None
+    assert re.fullmatch(rf'<body>x<a href="{BASE}/c/0"[^<>]*></a>{re.escape(PIXEL.format(1))}</body>', filled)
+    assert tokens.asked[0] == (Claim(DeliveryId("d1"), "ada@example.net", "", HONEYPOT), Purpose.CLICK)
+
+
+@pytest.mark.parametrize("allowed", [Tracking(clicks=Mode.OFF), Tracking(clicks=Mode.AGGREGATE)], ids=str)
+def test_there_is_no_hidden_link_where_no_person_is_told_from_others(allowed: Tracking) -> None:
+    ways = [
+        Tracker(BASE, Counting(), honeypot=honeypot, person=lambda _: allowed).compile(a_mail())
+        for honeypot in (True, False)
+    ]
+    trapped, free = (compiled.fill(DeliveryId("d1"), "ada@example.net") for compiled in ways)
+    assert trapped == free
+
+
+def test_a_hidden_link_that_is_there_is_not_added_again_for_its_own_mail_alone() -> None:
+    tracker = Tracker(BASE, Tokens((b"key of 32 bytes, from your vault",)), honeypot=True)
+    once = tracker.track(a_mail(html="<p>"), DeliveryId("d1"))
+    assert once.html is not None
+    assert once.html.count("aria-hidden") == 1
+    again = tracker.compile(once)
+    assert again.fill(DeliveryId("d1"), "ada@example.net").html == once.html
+    other = again.fill(DeliveryId("d2"), "ada@example.net").html
+    assert other is not None
+    assert other.count("aria-hidden") == 2

@@ -4,6 +4,7 @@ import gc
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Barrier, Event
 from typing import Any
@@ -19,6 +20,7 @@ from custom_smtp.errors import (
     AuthError,
     ConfigurationError,
     ConnectError,
+    Refusal,
     RefusedError,
     Retry,
     Step,
@@ -654,3 +656,27 @@ def test_a_failover_of_none_says_what_to_do() -> None:
 def test_the_longest_rest_is_sixteen_rests_unless_said_otherwise() -> None:
     assert Failover([Staged()]).longest_rest == timedelta(minutes=16)
     assert RoundRobin([Staged()], rest=timedelta(days=300)).longest_rest == timedelta(days=365)
+
+
+def test_a_mail_that_one_recipient_lost_for_good_goes_nowhere_else() -> None:
+    """The other recipient's 450 could be tried elsewhere, but the first would be asked for again."""
+    error = RefusedError(Reply(450, "4.2.0 later"), at=Step.RCPT)
+    lost = RefusedError(Reply(550, "5.1.1 no"), at=Step.RCPT)
+    assert _goes_on_after(error)
+    error.refused = (Refusal(Address("ada@example.net"), lost),)
+    assert not _goes_on_after(error)
+
+
+def _goes_on_after(error: TransportError) -> bool:
+    asked: list[Outgoing] = []
+
+    def never(outgoing: Outgoing) -> Reply:
+        asked.append(outgoing)
+        return Reply(250)
+
+    def failing(_outgoing: Outgoing) -> Reply:
+        raise error
+
+    with suppress(RefusedError):
+        Failover((RecordingTransport(failing), RecordingTransport(never))).deliver(OUTGOING)
+    return bool(asked)

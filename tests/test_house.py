@@ -19,10 +19,10 @@ ROOT = Path(__file__).parent.parent
 VALUES = (
     "checks",
     "replies",
+    "addresses",
     "errors",
     "identifiers",
     "claims",
-    "addresses",
     "mail",
     "outgoing",
     "dns_records",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from custom_smtp import Address, Attachment, Mail
 from custom_smtp.link_rules import LinkChooser, LinkRule, Skip, Way
-from custom_smtp.mail_links import PIXEL, MailLinks, Part, pixel_tokens
+from custom_smtp.mail_links import PIXEL, TRAP, MailLinks, Part, pixel_tokens, trap_tokens
 from custom_smtp.pieces import cut
 
 BASE = "https://links.shop.example"
@@ -104,3 +104,29 @@ def test_pixels_of_ours_are_found_again(tokens: list[str]) -> None:
         html = cut(html, [pixel]).filled([token])
     assert pixel_tokens(html, BASE) == tokens
     assert pixel_tokens(html, "https://other.example") == []
+
+
+def test_the_hidden_link_has_no_extent_and_no_words() -> None:
+    html = "<body>x</body>"
+    links = found(html=html)
+    assert links.trap is not None
+    assert links.trap.slot is TRAP
+    assert cut(html, [links.trap]).filled(["T"]) == (
+        f'<body>x<a href="{BASE}/c/T" aria-hidden="true" tabindex="-1" style="display:inline-block;width:0;height:0;'
+        'margin:0;border:0;padding:0;overflow:hidden"></a></body>'
+    )
+
+
+def test_hidden_links_of_ours_are_found_again() -> None:
+    links = found(html="<p>")
+    assert links.trap is not None
+    html = cut("<p>", [links.trap]).filled(["a-_1"])
+    assert trap_tokens(html, BASE) == ["a-_1"]
+    assert pixel_tokens(html, BASE) == trap_tokens(html, "https://other.example") == []
+
+
+def test_no_link_of_a_mail_can_be_called_as_the_hidden_one_is() -> None:
+    html = (
+        '<a href="https://a.example" data-track-id=" honeypot ">a</a><a href="https://b.example" data-track-id="hero">'
+    )
+    assert [link.link for link in found(html=html).links] == ["1", "hero"]

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custom_smtp.errors import MailError
+from custom_smtp.html import scan
 from custom_smtp.pieces import Cut, Pieces, cut, encoded
 
 
@@ -41,6 +42,39 @@ def test_pieces_are_joined_as_bytes_alike(static: list[str]) -> None:
     pieces = Pieces(tuple(static), tuple(range(len(static) - 1)))
     values = ["token"] * len(pieces.slots)
     assert encoded(pieces).filled([value.encode() for value in values]) == pieces.filled(values).encode()
+
+
+@pytest.mark.parametrize(
+    ("charset", "words"),
+    [
+        ("iso-8859-15", "Grüße für 5 €"),
+        ("iso-2022-jp", "日本語 a 日本"),
+        ("shift_jis", "日本語~\\"),
+        ("gb18030", "中文 🎉"),
+    ],
+)
+def test_a_part_of_a_mail_keeps_its_charset(charset: str, words: str) -> None:
+    part = f"<p>{words}<a href='https://a.example/{words}'>{words}</a>{words}".encode(charset)
+    text = part.decode(charset)
+    [link] = scan(text).links
+    pieces = encoded(cut(text, [Cut(link.start, link.end, "https://links.example/", 1)]), charset)
+    expected = f"<p>{words}<a href='https://links.example/TOKEN'>{words}</a>{words}".encode(charset)
+    assert pieces.filled([b"TOKEN"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("charset", "says"),
+    [
+        ("utf-16", "does not hold ASCII as it is"),
+        ("utf-8-sig", "does not hold ASCII as it is"),
+        ("utf-7", "does not hold ASCII as it is"),
+        ("latin-1", "cannot be written in 'latin-1': use utf-8"),
+        ("no such", "cannot be written in 'no such': use utf-8"),
+    ],
+)
+def test_a_charset_that_cannot_be_joined_is_refused(charset: str, says: str) -> None:
+    with pytest.raises(MailError, match=says):
+        encoded(Pieces(("5 €", ""), (1,)), charset)
 
 
 def test_filling_leaves_the_pieces_as_they_were() -> None:

@@ -62,7 +62,7 @@ def unmarked(text: str) -> str:
         "[⟦https://a.example/b⟧]",
         "{⟦https://a.example/b⟧}",
         "(see ⟦https://a.example/b⟧)or not",
-        "⟦https://a.example/?x[]=1&y{z}⟧",
+        "⟦https://a.example/?x[]=1&y{1,2}⟧",
         "⟦https://a.example/b[1]⟧",
         # Markdown, BBCode, Textile
         "[x](⟦https://a.example/b⟧),[y](⟦https://c.example⟧)",

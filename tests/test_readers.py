@@ -1,5 +1,6 @@
 """Who is known among readers, and what one request says."""
 
+import pickle
 import re
 from typing import Any
 
@@ -170,3 +171,19 @@ def test_what_is_kept_has_an_end_and_can_be_written(text: str) -> None:
     for fact in (facts.user_agent, facts.client):
         assert len(fact) <= 512
         fact.encode()
+
+
+def test_what_is_remembered_of_programs_has_an_end_and_changes_no_answer() -> None:
+    def small(tables: Tables) -> int:
+        return len(pickle.dumps(tables))
+
+    tables = Tables()
+    before = small(tables)
+    for number in range(5_000):
+        assert tables.rows(f"{number} curl", "") == ()
+        assert [row.evidence for row in tables.rows(f"curl/{number}", "")] == ["curl"]
+        if number == 1_000:
+            full = small(tables)
+    assert before < full
+    assert small(tables) <= 2 * full
+    assert pickle.loads(pickle.dumps(tables)) == tables == Tables()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from custom_smtp.addresses import Address
 from custom_smtp.archive import Copy
+from custom_smtp.claims import HONEYPOT
 from custom_smtp.errors import ConfigurationError, Retry, Step
 from custom_smtp.events import (
     About,
@@ -32,7 +33,6 @@ from custom_smtp.events import (
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.mail import Mail
 from custom_smtp.mime import render
-from custom_smtp.readers import HONEYPOT
 from custom_smtp.replies import Reply
 from custom_smtp.report import LINKS_SHOWN, Campaign, Figures, LinkReactions, Reactions, figures, page
 from custom_smtp.tokens import Claim, Tokens

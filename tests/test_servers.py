@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from custom_smtp import Credentials, Server, Tls
 from custom_smtp.errors import ConfigurationError
-from custom_smtp.servers import OPTIONS, SCHEMES, Dane, Limits
+from custom_smtp.servers import OPTIONS, SCHEMES, Dane, Limits, Pace
 
 SECRET = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=30)
 
@@ -115,6 +115,10 @@ class TestServer:
         assert str(Server("smtp.shop.example", 2525)) == "smtp.shop.example:2525"
         assert str(Server("2001:db8::1")) == "[2001:db8::1]:587"
 
+    def test_a_zone_is_in_no_certificate(self) -> None:
+        assert Server("fe80::1%eth0").tls_name == "fe80::1"
+        assert Server("10.0.0.7", certificate_name="smtp.shop.example.").tls_name == "smtp.shop.example"
+
     def test_a_file_of_authorities_is_a_path(self) -> None:
         assert Server("smtp.shop.example", ca_file="ca.pem").ca_file == Path("ca.pem")
         assert Server("smtp.shop.example", ca_file=Path("ca.pem")).ca_file == Path("ca.pem")
@@ -198,6 +202,15 @@ class TestFromUrl:
                     tls=Tls.OPPORTUNISTIC,
                 ),
             ),
+            (
+                "submission://smtp.shop.example?dane=required&window=9&mails=100",
+                Server("smtp.shop.example", dane=Dane.REQUIRED, pace=Pace(window=9, mails_per_connection=100)),
+            ),
+            (
+                "submission://smtp.shop.example?pace=careful&dane=if-published",
+                Server("smtp.shop.example", dane=Dane.IF_PUBLISHED, pace=Pace.careful()),
+            ),
+            ("submission://smtp.shop.example?window=0", Server("smtp.shop.example", pace=Pace(window=0))),
             ("submission://smtp.shop.example?ca=/etc/ca.pem", Server("smtp.shop.example", ca_file="/etc/ca.pem")),
         ],
     )
@@ -241,8 +254,17 @@ class TestFromUrl:
             ("submission://smtp.shop.example?timeout=soon", "use seconds, such as timeout=60"),
             ("submission://smtp.shop.example?timeout=0", "use seconds above 0"),
             ("submission://smtp.shop.example?timeout=nan", "use seconds above 0"),
-            ("submission://smtp.shop.example?verify=no", "use timeout, ehlo, ca, tls"),
-            ("submission://smtp.shop.example?&", "use timeout, ehlo, ca, tls"),
+            ("submission://smtp.shop.example?verify=no", "use timeout, ehlo, ca, tls, dane, pace, window, mails"),
+            ("submission://smtp.shop.example?&", "use timeout, ehlo, ca, tls, dane"),
+            ("submission://smtp.shop.example?dane=maybe", "use required, if-published, or leave it out"),
+            ("submission://192.0.2.1?dane=required", "write the name"),
+            ("submission://smtp.shop.example?dane=required&tls=opportunistic", "leave Tls.OPPORTUNISTIC out"),
+            ("submission://smtp.shop.example?pace=fast", "only pace=careful is"),
+            ("submission://smtp.shop.example?window=-1", "is no whole number: write window=100"),
+            ("submission://smtp.shop.example?window=٤", "is no whole number"),
+            ("submission://smtp.shop.example?window=1001", "use 0 to 1000"),
+            ("submission://smtp.shop.example?mails=0", "mails_per_connection is 0: use 1 to 1000000"),
+            ("submission://smtp.shop.example?mails=1e3", "is no whole number"),
             ("submission://smtp.shop.example?ca=%00", "give the path of a PEM file"),
             ("submission://smtp.shop.example?ehlo=a%0d%0ab", "cannot be said in EHLO"),
             ("submission://smtp.shop.example?tls=off", "only tls=opportunistic does"),

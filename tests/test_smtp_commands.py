@@ -118,6 +118,14 @@ def test_a_content_without_dots_is_not_copied() -> None:
         (evolve(PLAIN, require_tls=True), offers("REQUIRETLS"), False, "550 5.7.30"),
         (PLAIN, offers("LIMITS RCPTMAX=1"), True, ""),
         (evolve(PLAIN, envelope=Envelope(SHOP, (ADA, SHOP))), offers("LIMITS RCPTMAX=1"), True, "550 5.5.3"),
+        (evolve(PLAIN, envelope=Envelope(SHOP, (ADA, SHOP))), offers("LIMITS RCPTDOMAINMAX=1"), True, "550 5.5.3"),
+        (evolve(PLAIN, envelope=Envelope(SHOP, (ADA, SHOP))), offers("LIMITS RCPTDOMAINMAX=2"), True, ""),
+        (
+            evolve(PLAIN, envelope=Envelope(SHOP, (ADA, Address("bob@Example.net")))),
+            offers("LIMITS RCPTDOMAINMAX=1"),
+            True,
+            "",
+        ),
     ],
 )
 def test_what_the_offers_rule_out_is_known_beforehand(

@@ -354,7 +354,11 @@ def test_a_content_goes_by_bdat_as_it_is() -> None:
     dialogue = opened(BY_BDAT)
     dialogue.submit(mail(1), 1, 0)
     assert b"".join(pieces(dialogue)).endswith(b"BDAT 32 LAST\r\n" + mail(1).content)
+    dialogue.rest()
+    assert pieces(dialogue) == [b"RSET\r\n"]
     dialogue.hear(b"250 a\r\n250 b\r\n250 2.0.0 queued\r\n", 0)
+    assert ends(dialogue) == {}, "an answer too many would look like this"
+    dialogue.hear(b"250 reset\r\n", 0)
     [result] = ends(dialogue).values()
     assert isinstance(result, Receipt)
     assert (result.reply.text, result.server, result.channel) == ("2.0.0 queued", "mail.test:587", SECRET)
@@ -479,7 +483,8 @@ def test_a_503_of_our_own_making_is_no_refusal_and_the_mail_goes_again_alone(way
         dialogue.hear(b"250 queued\r\n", 0)
     dialogue.submit(mail(2), 2, 0)
     pieces(dialogue)
-    dialogue.hear(b"503 nested MAIL\r\n503 MAIL first\r\n503 MAIL first\r\n", 0)
+    reset = b"" if way == "by dot" else b"250 reset\r\n"
+    dialogue.hear(reset + b"503 nested MAIL\r\n503 MAIL first\r\n503 MAIL first\r\n", 0)
     assert list(ends(dialogue)) == [1]
     assert not dialogue.idle
     assert b"".join(pieces(dialogue)).startswith(b"RSET\r\nMAIL FROM")
@@ -799,6 +804,8 @@ class Sending(RuleBasedStateMachine):
     @rule()
     def write(self) -> None:
         """As a driver does: look where a look is wanted, then write a piece."""
+        if not self.dialogue.has_words and not self.dialogue.over:
+            self.dialogue.rest()
         if self.dialogue.wants_a_look and self.down:
             self.carry_down(len(self.down))
         elif (piece := self.dialogue.next_piece(0)) is not None:
@@ -851,7 +858,7 @@ class Sending(RuleBasedStateMachine):
 
     def go_on(self) -> None:
         """On another line, where there is nothing more to be said or heard on this one."""
-        at_rest = not self.dialogue.listening and not self.dialogue.wants_a_look
+        at_rest = not self.dialogue.listening and not self.dialogue.wants_a_look and self.dialogue.idle
         if self.dialogue.closing and at_rest and not self.down:
             self.hand_back()
         elif self.model.closed and not self.down:
@@ -947,6 +954,8 @@ def sent_over(model: Model, offers: tuple[str, ...], outgoings: list[Outgoing], 
             ticket, outgoing = waiting.pop(0)
             dialogue.submit(outgoing, ticket, 0)
         model.hear(b"".join(pieces(dialogue)))
+        dialogue.rest()
+        model.hear(b"".join(pieces(dialogue)))
         words, model.said = model.said, b""
         while words:
             octets = size()
@@ -955,3 +964,36 @@ def sent_over(model: Model, offers: tuple[str, ...], outgoings: list[Outgoing], 
         for ended in dialogue.take_ended():
             told[ended.ticket] = re.sub(r" at 0x\w+", "", repr(ended.outcome.result))
     return told, model.taken
+
+
+# Several recipients
+
+
+def to_two(second: bytes, content: bytes, way: str = "by dot") -> list[Receipt | TransportError]:
+    """What is told of a mail to two people, the first of whom is refused for good."""
+    dialogue = opened(WAYS[way])
+    dialogue.submit(mail(1, 2), 1, 0)
+    pieces(dialogue)
+    dialogue.hear(b"250 a\r\n550 5.1.1 no\r\n" + second, 0)
+    pieces(dialogue)
+    if content:
+        dialogue.hear(content, 0)
+    else:
+        dialogue.broken(ConnectError("gone"))
+    return list(ends(dialogue).values())
+
+
+def test_where_one_may_be_taken_later_the_mail_may_and_who_may_not_is_told() -> None:
+    [error] = to_two(b"450 4.2.0 later\r\n554 no valid recipients\r\n", b"")
+    assert isinstance(error, RefusedError)
+    assert (error.retry, error.reply.code) == (Retry.LATER, 450)
+    assert [(refusal.recipient.local, refusal.error.retry) for refusal in error.refused] == [
+        ("r1-0", Retry.NEVER),
+        ("r1-1", Retry.LATER),
+    ]
+
+
+def test_a_refused_recipient_is_told_though_the_others_are_in_doubt() -> None:
+    [error] = to_two(b"250 b\r\n354 go\r\n", b"")
+    assert isinstance(error, UncertainError)
+    assert [refusal.error.reply.code for refusal in error.refused] == [550]

@@ -58,12 +58,14 @@ def outcome(parts: Iterable[bytes]) -> tuple[list[Reply], str]:
     [
         (b"250 ok\r\n", 250, "ok"),
         (b"250\r\n", 250, ""),
+        (b"250 \x1b]0;mine\x07\r\n", 250, "\\x1b]0;mine\\x07"),
+        ("250-\x9b2J\r\n250 \x7fgrüße\r\n".encode(), 250, "\\x9b2J\n\\x7fgrüße"),
         (b"250 \r\n", 250, ""),
         (b"250-\r\n250 b\r\n", 250, "\nb"),
         (b"250-a\r\n250\r\n", 250, "a\n"),
         (b"550 5.1.1 gr\xfc\xdfe\r\n", 550, "5.1.1 gr\\xfc\\xdfe"),
         ("550 grüße\r\n".encode(), 550, "grüße"),
-        (b"250 a\tb\x1b\r\n", 250, "a\tb\x1b"),
+        (b"250 a\tb\x1b\r\n", 250, "a\tb\\x1b"),
     ],
 )
 def test_what_servers_say(words: bytes, code: int, text: str) -> None:
@@ -144,3 +146,8 @@ def test_a_challenge_is_read_as_it_is() -> None:
 
 def test_its_secrets_do_not_print() -> None:
     assert "s3cret" not in repr(ReplyReader(secrets=(b"s3cret",)))
+
+
+def test_a_secret_of_three_digits_hides_no_code() -> None:
+    [reply] = ReplyReader(secrets=(b"235",)).read(b"235 2.7.0 235 it is\r\n")
+    assert (reply.code, reply.text) == (235, "2.7.0 *** it is")

@@ -5,22 +5,24 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from attrs import define, field
+from attrs import define, evolve, field
 
 from custom_smtp.addresses import Address
 from custom_smtp.archive import Copy
 from custom_smtp.edge.threads import ArchiveInThread, InThread, JournalInThread
-from custom_smtp.errors import ConnectError, Retry
+from custom_smtp.errors import ConnectError, Retry, UncertainError
 from custom_smtp.events import About, Delivered
+from custom_smtp.failover import Failover, RoundRobin
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.memory import MemoryArchive, MemoryJournal
 from custom_smtp.outgoing import Envelope, Outgoing, Receipt
 from custom_smtp.ports import AsyncArchive, AsyncJournal, AsyncTransport
 from custom_smtp.replies import Reply
+from custom_smtp.testing import RecordingTransport
 
 OUTGOING = Outgoing(
     DeliveryId("d1"), Envelope(Address("hello@shop.example"), (Address("ada@example.net"),)), b"Subject: x\r\n\r\n"
@@ -74,6 +76,48 @@ def test_a_mail_is_delivered_in_another_thread() -> None:
         assert seen != [threading.get_ident()]
 
     on_a_loop(work)
+
+
+@pytest.mark.parametrize("several", [Failover, RoundRobin])
+def test_several_servers_are_gone_through_on_a_loop_as_they_are_without(
+    several: type[Failover] | type[RoundRobin],
+) -> None:
+    """Many mails at once: each is taken once, and the server that is away is soon left alone."""
+
+    def away(_outgoing: Outgoing) -> Reply:
+        raise ConnectError("no route to host")
+
+    gone, spare = RecordingTransport(away), RecordingTransport()
+    both = several((gone, spare), rest=timedelta(days=1))
+    transport: AsyncTransport = InThread(both)
+    mails = [evolve(OUTGOING, delivery_id=DeliveryId(f"d{number}")) for number in range(50)]
+
+    async def work() -> None:
+        first = await transport.deliver(OUTGOING)
+        assert isinstance(first.earlier[0], ConnectError)
+        receipts = await asyncio.gather(*map(transport.deliver, mails))
+        assert {receipt.delivery_id for receipt in receipts} == {mail.delivery_id for mail in mails}
+        assert not any(receipt.earlier for receipt in receipts)
+
+    on_a_loop(work)
+    assert [health.working for health in both.health] == [False, True]
+    assert sorted(each.delivery_id for each in spare.delivered) == sorted(
+        mail.delivery_id for mail in (OUTGOING, *mails)
+    )
+
+
+def test_from_an_uncertain_end_no_other_server_is_asked_on_a_loop_either() -> None:
+    def broken(_outgoing: Outgoing) -> Reply:
+        raise UncertainError("the line broke")
+
+    spare = RecordingTransport()
+
+    async def work() -> None:
+        with pytest.raises(UncertainError):
+            await InThread(Failover((RecordingTransport(broken), spare))).deliver(OUTGOING)
+
+    on_a_loop(work)
+    assert not spare.delivered
 
 
 def test_an_error_passes_as_it_is() -> None:

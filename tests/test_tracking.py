@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from custom_smtp import Address, Attachment, CampaignType, Mail, Tokens, Tracker, TrackingEndpoint
 from custom_smtp.claims import Claim, Purpose
 from custom_smtp.errors import ConfigurationError, MailError, TokenError
+from custom_smtp.events import Clicked
 from custom_smtp.html import scan
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.link_rules import LONGEST_TARGET, LinkRule, Skip, Way
@@ -567,6 +568,24 @@ def test_no_pixel_is_shown_where_there_will_be_none() -> None:
     assert not Tracker(BASE, TOKENS, person=lambda _: OFF).preview(a_mail(html="<p>")).pixel
 
 
+def test_the_preview_tells_of_the_hidden_link() -> None:
+    tracker = Tracker(BASE, TOKENS, honeypot=True)
+    assert tracker.preview(a_mail(html="<p>")).honeypot
+    assert not TRACKER.preview(a_mail(html="<p>")).honeypot
+    assert not tracker.preview(a_mail()).honeypot
+    assert not tracker.preview(a_mail(html="<html amp4email><p>")).honeypot
+    assert not tracker.preview(a_mail(html="<p>", tracking=Tracking(clicks=Mode.AGGREGATE))).honeypot
+
+
+def test_whoever_follows_the_hidden_link_is_a_machine_and_led_nowhere() -> None:
+    tracked = Tracker(BASE, TOKENS, honeypot=True).track(a_mail(html="<p>"), D1).html or ""
+    [path] = re.findall(f'<a href="{BASE}(/c/{TOKEN})"', tracked)
+    answer = TrackingEndpoint(TOKENS).answer(Request(path=path))
+    [event] = answer.events
+    assert isinstance(event, Clicked)
+    assert (answer.response.status, event.machine, event.evidence) == (404, True, ("honeypot",))
+
+
 @given(bodies)
 def test_what_the_preview_shows_is_what_is_done(body: str) -> None:
     mail = a_mail(html=body, text=body)
@@ -665,6 +684,7 @@ def test_an_aggregate_report_names_nobody() -> None:
         ({"parameters": {"a": "\ud800"}}, "half of a surrogate pair"),
         ({"app_parameter": ""}, "app_parameter is ''"),
         ({"app_parameter": "a b"}, "app_parameter is 'a b'"),
+        ({"honeypot": "yes"}, "honeypot is 'yes': write True or False"),
     ],
 )
 def test_what_cannot_be_is_refused(wrong: dict[str, Any], says: str) -> None:

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custom_smtp import Tokens, TrackingEndpoint
-from custom_smtp.claims import Claim, Purpose
+from custom_smtp.claims import HONEYPOT, Claim, Purpose
 from custom_smtp.errors import ArchiveError, ConfigurationError
 from custom_smtp.events import Clicked, Event, Opened
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.privacy import Keep, Privacy
 from custom_smtp.proxies import Proxies
-from custom_smtp.readers import HONEYPOT, Agent, Tables
+from custom_smtp.readers import Agent, Tables
 from custom_smtp.tracking_endpoint import PIXEL, PNG_PIXEL
 from custom_smtp.verdicts import Judge
 from custom_smtp.web import Request, Response

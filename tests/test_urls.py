@@ -115,6 +115,43 @@ def test_a_named_placeholder_is_seen(link: str) -> None:
     assert unfinished(link)
 
 
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://a.example/{name}",
+        "https://{host}/",
+        "https://a.example/?id={0}&n={}",
+        "https://a.example/{user.name!r:>10}",
+        "https://a.example/{!Contact.Id}",
+        "https://a.example/{contactfield=email}",
+        "https://a.example/{subtag:email|ucfirst}",
+        "https://a.example/?v=%{id}",
+        "https://a.example/[% id %]",
+        "https://a.example/[%id%]",
+    ],
+)
+def test_a_placeholder_in_single_brackets_is_seen(link: str) -> None:
+    assert unfinished(link)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://a.example/?List={F2504E04-F89D-11D3-9A0C-0305E82C3301}",
+        "https://a.example/?list={f2504e04f89d11d39a0c0305e82c3301}",
+        'https://a.example/?q={"a":1}',
+        "https://a.example/?filter={'a':1}",
+        "https://a.example/?f[name]=x&g[]=1&h[%24lt]=2",
+        "https://a.example/{a",
+        "https://a.example/a}",
+        "https://a.example/{a,b}",
+        "https://a.example/{123}",
+    ],
+)
+def test_brackets_that_some_urls_have_are_no_placeholder(link: str) -> None:
+    assert not unfinished(link)
+
+
 @pytest.mark.parametrize("link", ["https://a.example/%C3%A4%20b", "https://a.example/100%", "a%b%20", "%ab%"])
 def test_percent_encoded_bytes_are_no_placeholder(link: str) -> None:
     assert not unfinished(link)

@@ -10,6 +10,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from custom_smtp.claims import HONEYPOT
 from custom_smtp.errors import ConfigurationError
 from custom_smtp.events import (
     About,
@@ -25,7 +26,7 @@ from custom_smtp.events import (
     Uncertain,
 )
 from custom_smtp.identifiers import DeliveryId
-from custom_smtp.readers import AGENTS, HONEYPOT, Agent, Network, Tables
+from custom_smtp.readers import AGENTS, Agent, Network, Tables
 from custom_smtp.replies import Reply
 from custom_smtp.verdicts import AFTER_HEAD, AS_TOLD, JUDGE, SEVERAL, TOO_SOON, Judge, is_human
 
@@ -322,10 +323,10 @@ def test_whatever_was_told_nothing_but_verdicts_changes(events: list[Event]) -> 
             assert after is before
 
 
-@given(STORIES)
-def test_more_clicks_never_make_a_machine_a_person(story: list[Event]) -> None:
-    before = by_event(story[:-1])
-    after = by_event(story)
+@given(STORIES, CLICKS | OPENS)
+def test_more_clicks_and_opens_never_make_a_machine_a_person(story: list[Event], more: Event) -> None:
+    before = by_event(story)
+    after = by_event([*story, more])
     for name, event in before.items():
         if isinstance(event, Opened | Clicked) and not is_human(event):
             now = after[name]

@@ -12,6 +12,7 @@ from attrs import define, field
 
 from custom_smtp import MemoryJournal, Tokens, TrackingEndpoint
 from custom_smtp.edge.doors import client_address
+from custom_smtp.edge.threads import JournalInThread
 from custom_smtp.edge.wsgi import wsgi
 from custom_smtp.egress import EgressEndpoint, EgressPlan
 from custom_smtp.errors import ArchiveError, ConfigurationError
@@ -340,3 +341,9 @@ def test_the_client_is_who_the_trusted_proxies_say(forwarded: str, proxies: int,
 def test_a_door_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=f"{next(iter(wrong))} is {next(iter(wrong.values()))}"):
         wsgi(Hears(), MemoryJournal(), **wrong)
+
+
+def test_a_journal_that_has_to_be_awaited_is_refused() -> None:
+    journal: Any = JournalInThread(MemoryJournal())
+    with pytest.raises(ConfigurationError, match=r"JournalInThread\.record is an async def, which WSGI cannot await"):
+        wsgi(TrackingEndpoint(TOKENS), journal)

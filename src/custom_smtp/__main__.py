@@ -51,7 +51,9 @@ def _demo(keep: Path | None, report: Path | None, out: TextIO) -> int:
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("aiosmtpd"):
             raise
-        print("The demo brings its own mail servers: pip install 'custom_smtp[testing]'", file=out)
+        print(
+            "The demo's mail servers need aiosmtpd: in the checkout, make demo, or pip install '.[testing]'", file=out
+        )
         return 2
     try:
         if report is not None and not report.parent.is_dir():

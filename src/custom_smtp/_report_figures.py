@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from attrs import field, frozen
 
 from .archive import Copy
+from .claims import HONEYPOT
 from .events import Bounced, Clicked, Dropped, Event
 from .identifiers import DeliveryId
-from .readers import HONEYPOT
 from .state import Count, DeliveryState, Stage, delivery_state, story
 from .verdicts import JUDGE, Judge
 

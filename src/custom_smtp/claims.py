@@ -13,12 +13,18 @@ _UNCLEAN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _URL = re.compile(r"[hH][tT][tT][pP][sS]?://[^/?#\\]")
 
 
+HONEYPOT = "honeypot"
+"""The `Claim.link` of a link that no person sees: whoever follows it is a machine."""
+
+
 class Purpose(bytes, Enum):
     """What a token is good for; it is refused everywhere else."""
 
     CLICK = b"click"
     OPEN = b"open"
     UNSUBSCRIBE = b"unsubscribe"
+
+    __hash__ = bytes.__hash__  # an Enum's own is asked for with each token, and slower
 
 
 @frozen(slots=False)  # `unpacked` fills it at once
@@ -71,15 +77,19 @@ class Claim:
 
         It was checked when it was made, and is not again: only what a seal has proven may be given.
         """
-        delivery_id, recipient, link, url, campaign = (content + b"\0").decode().split("\0", 4)
-        claim = cls.__new__(cls)
+        words = content.decode().split("\0")
+        claim = _made(cls)
         fields = claim.__dict__
-        fields["delivery_id"] = str.__new__(DeliveryId, delivery_id) if delivery_id else None
-        fields["recipient"] = recipient
-        fields["url"] = url
-        fields["link"] = link
-        fields["campaign"] = campaign.rstrip("\0")
+        fields["delivery_id"] = _written(DeliveryId, words[0]) if words[0] else None
+        fields["recipient"] = words[1]
+        fields["url"] = words[3]
+        fields["link"] = words[2]
+        fields["campaign"] = words[4] if len(words) > 4 else ""
         return claim
+
+
+# Each asked for once, and not with each token.
+_made, _written = object.__new__, str.__new__
 
 
 def _must_be_aggregate(delivery_id: object, recipient: str) -> None:

@@ -7,7 +7,7 @@ from attrs import field, frozen
 from .claims import Claim, Purpose
 from .identifiers import DeliveryId
 from .mail import Mail, Mode, Tracking
-from .mail_links import PIXEL, Change, MailLinks, SeenLink, TokenSlot
+from .mail_links import PIXEL, TRAP, Change, MailLinks, SeenLink, TokenSlot
 from .pieces import Pieces, cut
 from .ports import LinkTokens
 
@@ -59,7 +59,8 @@ class CompiledMail:
         mail: as it was written.
         tracking: what the mail, its campaign and the tracker allow.
         found: its links, and what changes.
-        pixels: what the pixels say that are in it already.
+        honeypot: whether it gets a hidden link.
+        there: what the pixels and the hidden links say that are in it already.
         tokens: what seals the links.
         person: what each person allows.
     """
@@ -67,10 +68,11 @@ class CompiledMail:
     mail: Mail
     tracking: Tracking
     found: MailLinks = field(repr=False, hash=False)
-    pixels: frozenset[Claim] = field(repr=False)
+    honeypot: bool
+    there: frozenset[tuple[Purpose, Claim]] = field(repr=False)
     tokens: LinkTokens = field(repr=False)
     person: Callable[[str], Tracking] = field(repr=False)
-    _versions: dict[tuple[bool, bool], Version] = field(init=False, repr=False, eq=False, factory=dict)
+    _versions: dict[tuple[bool, bool, bool], Version] = field(init=False, repr=False, eq=False, factory=dict)
 
     @property
     def links(self) -> tuple[SeenLink, ...]:
@@ -91,8 +93,12 @@ class CompiledMail:
             Purpose.CLICK: self._claims(allowed.clicks, delivery_id, recipient),
         }
         version = self.version(
-            opens=allowed.opens is not Mode.OFF and claims[Purpose.OPEN](PIXEL) not in self.pixels,
+            opens=allowed.opens is not Mode.OFF and (PIXEL.purpose, claims[PIXEL.purpose](PIXEL)) not in self.there,
             clicks=allowed.clicks is not Mode.OFF,
+            # Where nobody is named, it would tell nothing of anybody's other clicks.
+            honeypot=self.honeypot
+            and allowed.clicks is Mode.INDIVIDUAL
+            and (TRAP.purpose, claims[TRAP.purpose](TRAP)) not in self.there,
         )
         asked = [(claims[slot.purpose](slot), slot.purpose) for slot in version.slots]
         return version.joined(self.tokens.issue_all(asked))
@@ -104,16 +110,19 @@ class CompiledMail:
         campaign = self.mail.campaign or ""
         return lambda slot: Claim(None, "", slot.url, slot.link, campaign)
 
-    def version(self, *, opens: bool, clicks: bool) -> Version:
-        """Its pieces, with a pixel or without, with tracked links or with those that were written."""
-        made = self._versions.get((opens, clicks))
+    def version(self, *, opens: bool, clicks: bool, honeypot: bool = False) -> Version:
+        """Its pieces: with a pixel or without, with tracked links or those that were written, and the hidden link."""
+        made = self._versions.get((opens, clicks, honeypot))
         if made is None:
-            made = self._versions[opens, clicks] = self._made(opens=opens, clicks=clicks)
+            made = self._made(opens=opens, clicks=clicks, honeypot=honeypot)
+            self._versions[opens, clicks, honeypot] = made
         return made
 
-    def _made(self, *, opens: bool, clicks: bool) -> Version:
+    def _made(self, *, opens: bool, clicks: bool, honeypot: bool) -> Version:
         html, text, found = self.mail.html, self.mail.text, self.found
         in_html: list[Change] = [*found.removals, *(found.in_html if clicks else ())]
+        if honeypot and found.trap is not None:
+            in_html.append(found.trap)
         if opens and found.pixel is not None:
             in_html.append(found.pixel)
         return Version(

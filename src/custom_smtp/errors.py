@@ -31,6 +31,9 @@ from enum import Enum, StrEnum
 from functools import partial
 from typing import Any
 
+from attrs import frozen
+
+from .addresses import Address
 from .checks import ConfigurationError, CustomSmtpError, MailError
 from .replies import Reply
 
@@ -45,6 +48,7 @@ __all__ = [
     "MailboxError",
     "MalformedError",
     "NoAnswerError",
+    "Refusal",
     "RefusedError",
     "ResolveError",
     "Retry",
@@ -100,12 +104,15 @@ class TransportError(CustomSmtpError):
     Attributes:
         retry: what another try would do.
         earlier: what other servers said before this one, where several were tried.
+        refused: of a mail to several, the recipients whom the server did not take, whatever became of the others. What
+            holds for the others is the error's own word.
     """
 
     def __init__(self, message: str, /, *, retry: Retry = Retry.LATER) -> None:
         super().__init__(message)
         self.retry = retry
         self.earlier: tuple[TransportError, ...] = ()
+        self.refused: tuple[Refusal, ...] = ()
 
 
 class ConnectError(TransportError):
@@ -143,6 +150,14 @@ class RefusedError(TransportError):
 
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...], dict[str, Any]]:
         return partial(type(self), at=self.at), (self.reply,), self.__dict__
+
+
+@frozen
+class Refusal:
+    """One recipient of several whom the server did not take, and its words."""
+
+    recipient: Address
+    error: RefusedError
 
 
 class UncertainError(TransportError):

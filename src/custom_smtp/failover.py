@@ -252,6 +252,8 @@ def _rest_ends(watch: "_Watch") -> float:
 
 
 def _may_go_on(error: TransportError) -> bool:
+    if any(not refusal.error.reply.temporary for refusal in error.refused):
+        return False
     if isinstance(error, RefusedError):
         return error.at in BEFORE_THE_MAIL or (error.reply.temporary and error.at is not Step.CONTENT)
     return isinstance(error, SAFE_TO_GO_ON)

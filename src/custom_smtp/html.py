@@ -63,7 +63,7 @@ _EVENTS = rf"""
   | (?P<island><(?P<island_name>{_one_of("svg", "math")}){_ATTRIBUTES}>)
 """
 _LINK_NAME = re.compile(r"a|area|v:.*", re.DOTALL)
-_IF = rf"\[{_any_case('if')}[^\]>]*+\]>"
+_IF = rf"\[{_any_case('if')}[^\]<>]*+\]>"
 _OPENS = rf"{_LINK}|{_one_of('base', 'svg', 'math', *_RAW)}|/{_one_of('body')}"
 
 # Most tags can be told from the ones that matter by two letters.
@@ -260,7 +260,8 @@ class _Scanner:
     """One pass.
 
     Inside a conditional comment ``limit`` is its end, and ``resume`` where the page goes on. ``inside`` names the
-    ``svg`` and ``math`` that are open, and their elements with HTML inside.
+    ``svg`` and ``math`` that are open, and their elements with HTML inside; ``outside`` what is open around a
+    conditional comment, to which it is a comment.
     """
 
     html: str
@@ -269,6 +270,7 @@ class _Scanner:
     ahead: int = -1
     resume: int | None = None
     inside: list[str] = field(factory=list)
+    outside: list[str] = field(factory=list)
     links: list[Link] = field(factory=list)
     opt_outs: list[tuple[int, int]] = field(factory=list)
     base: str | None = None
@@ -385,6 +387,7 @@ class _Scanner:
         self.at = end.end()
         if condition := _BEGIN_CONDITION.match(self.html, start):
             self.at, self.limit, self.resume = condition.end(), end.start(), end.end()
+            self.inside, self.outside = [], self.inside
 
     def _comment_in_condition(self, start: int) -> None:
         # The limit is the first "-->": a comment that begins here can only run up to it.
@@ -406,7 +409,7 @@ class _Scanner:
             self.content_end = at
         else:
             self.at, self.limit, self.resume = self.resume, len(self.html), None
-            self.inside.clear()
+            self.inside, self.outside = self.outside, []
 
     def next_tag(self) -> Tag | None:
         """Go on behind the next markup, whatever it is; its tag, if it is one."""

@@ -6,7 +6,7 @@ from enum import Enum
 
 from attrs import define, field, frozen
 
-from .claims import Purpose
+from .claims import HONEYPOT, Purpose
 from .html import Link, encode, scan, tags
 from .link_rules import Choice, LinkChooser, Skip, Way
 from .mail import Mail
@@ -76,6 +76,9 @@ class TokenSlot:
 PIXEL = TokenSlot(Purpose.OPEN)
 """The slot of the pixel's token."""
 
+TRAP = TokenSlot(Purpose.CLICK, link=HONEYPOT)
+"""The slot of the hidden link's token: it leads nowhere."""
+
 Change = Cut[TokenSlot]
 
 
@@ -91,6 +94,7 @@ class MailLinks:
         in_html: what changes where clicks are tracked.
         in_text: the same, in the text.
         pixel: what changes where opens are tracked; None where the HTML takes no pixel, or there is none.
+        trap: what changes where a hidden link is asked for; None where there is no pixel either.
     """
 
     base_url: str
@@ -100,6 +104,7 @@ class MailLinks:
     in_html: list[Change] = field(factory=list)
     in_text: list[Change] = field(factory=list)
     pixel: Change | None = None
+    trap: Change | None = None
 
     def look_through(self, mail: Mail) -> None:
         """Find what the mail has."""
@@ -121,7 +126,8 @@ class MailLinks:
         for place, link in enumerate(page.links, 1):
             name = names.get(link.start) or str(place)
             self._take(Part.HTML, link, name, Skip.OPTED_OUT if link.opted_out else None)
-        self.pixel = _pixel(self.base_url, page.end)
+        self.pixel = _PIXEL_TAG.at(page.end, self.base_url)
+        self.trap = _TRAP_TAG.at(page.end, self.base_url)
 
     def _look_through_amp(self, html: str, part: Part = Part.AMP) -> None:
         for place, link in enumerate(scan(html).links, 1):
@@ -167,7 +173,7 @@ def _names(html: str, links: Iterable[Link]) -> dict[int, str]:
         tag = next((each for each in left if each.end > link.start), None)
         if tag is not None:
             name = tag.attributes().get(_ID_ATTRIBUTE, "").strip()
-            names[link.start] = name if name.isprintable() else ""
+            names[link.start] = name if name.isprintable() and name != HONEYPOT else ""
     return names
 
 
@@ -185,15 +191,44 @@ def _is_amp(html: str) -> bool:
     return html.find(_AMP_MARK, 0, _NEAR_THE_BEGINNING) >= 0 and _AMP.search(html, 0, _NEAR_THE_BEGINNING) is not None
 
 
+@frozen
+class _Tag:
+    """A tag of ours, around the token of its slot."""
+
+    front: str
+    path: str
+    slot: TokenSlot
+    back: str
+
+    def at(self, place: int, base_url: str) -> Change:
+        return Cut(place, place, self._front(base_url), self.slot, self.back)
+
+    def tokens_in(self, html: str, base_url: str) -> list[str]:
+        front = self._front(base_url)
+        return re.findall(f"{re.escape(front)}([A-Za-z0-9_-]+){re.escape(self.back)}", html) if front in html else []
+
+    def _front(self, base_url: str) -> str:
+        return self.front + encode(f"{base_url}{self.path}", '"')
+
+
 # Not hidden, which keeps some programs from loading it; no wider and higher than it must be, and silent when read out.
-_BEFORE_PIXEL, _BEHIND_PIXEL = '<img src="', '" width="1" height="1" alt="" style="border:0">'
+_PIXEL_TAG = _Tag('<img src="', "/o/", PIXEL, '" width="1" height="1" alt="" style="border:0">')
 
-
-def _pixel(base_url: str, at: int) -> Change:
-    return Cut(at, at, _BEFORE_PIXEL + encode(f"{base_url}/o/", '"'), PIXEL, _BEHIND_PIXEL)
+# Without any extent, whatever the mail's own styles make of links; nobody gets there by keys, and none is read out.
+_TRAP_TAG = _Tag(
+    '<a href="',
+    "/c/",
+    TRAP,
+    '" aria-hidden="true" tabindex="-1" '
+    'style="display:inline-block;width:0;height:0;margin:0;border:0;padding:0;overflow:hidden"></a>',
+)
 
 
 def pixel_tokens(html: str, base_url: str) -> list[str]:
     """The tokens of the pixels that stand in it already: a mail that was tracked, or one that quotes such a mail."""
-    front = _BEFORE_PIXEL + encode(f"{base_url}/o/", '"')
-    return re.findall(f"{re.escape(front)}([A-Za-z0-9_-]+){re.escape(_BEHIND_PIXEL)}", html) if front in html else []
+    return _PIXEL_TAG.tokens_in(html, base_url)
+
+
+def trap_tokens(html: str, base_url: str) -> list[str]:
+    """The tokens of the hidden links that stand in it already."""
+    return _TRAP_TAG.tokens_in(html, base_url)

@@ -57,6 +57,9 @@ class MemoryArchive:
 class MemoryJournal:
     """Keeps events for as long as the program runs (see `ports.Journal`)."""
 
+    waits = False
+    """See `ports.waits`."""
+
     def __init__(self) -> None:
         self._pages: dict[tuple[str, str], list[Event]] = {}
 
@@ -92,6 +95,9 @@ class MemoryJournal:
 
 class MemoryLinkTable:
     """Keeps what short tokens leave out for as long as the program runs (see `ports.LinkTable`)."""
+
+    waits = False
+    """See `ports.waits`."""
 
     def __init__(self) -> None:
         self._rests: dict[str, str] = {}

@@ -7,7 +7,7 @@ from typing import Any
 from attrs import Attribute, evolve, field, frozen
 
 from .checks import ConfigurationError
-from .ports import Endpoint
+from .ports import Endpoint, waits
 from .web import Answer, Request, Response
 
 _PREFIX = re.compile(r"(?:/[^/\x00-\x20\x7f?#]+)+")
@@ -42,6 +42,11 @@ class Mounts:
     """
 
     endpoints: Mapping[str, Endpoint] = field(converter=_longest_first, validator=_prefixes, hash=False)
+
+    @property
+    def waits(self) -> bool:
+        """Where one of them does (see `ports.waits`)."""
+        return waits(*self.endpoints.values())
 
     def answer(self, request: Request, /) -> Answer:
         """Hand the request on to whoever is mounted at its path."""

@@ -10,7 +10,7 @@ from attrs import Attribute, field, frozen
 
 from .addresses import Address
 from .checks import MailError, aware, each_a, several, shown
-from .errors import RefusedError, TransportError
+from .errors import Refusal, TransportError
 from .identifiers import DeliveryId
 from .replies import Reply
 
@@ -192,14 +192,6 @@ class Channel:
     protocol: str
     cipher: str
     certificate_ends: datetime | None = field(default=None, validator=aware)
-
-
-@frozen
-class Refusal:
-    """One recipient of several whom the server did not take, and its words."""
-
-    recipient: Address
-    error: RefusedError
 
 
 @frozen

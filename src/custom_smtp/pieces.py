@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 from attrs import field, frozen
 
-from .checks import MailError
+from .checks import MailError, shown
 
 S = TypeVar("S")
 T = TypeVar("T", bound=str | bytes)
@@ -76,8 +76,21 @@ class Pieces(Generic[T, S]):
 
 
 def encoded(pieces: Pieces[str, S], charset: str = "utf-8") -> Pieces[bytes, S]:
-    """The same pieces as bytes, for whoever writes bytes."""
-    return Pieces(tuple(piece.encode(charset) for piece in pieces.static), pieces.slots)
+    """The same pieces as bytes, for whoever writes bytes, such as a part of a mail in a charset of its own.
+
+    Raises:
+        MailError: there is no such charset, it does not hold a piece, or it does not hold ASCII as it is (UTF-16 and
+            UTF-7 do not), so that its pieces could not be joined.
+    """
+    try:
+        if _ASCII.encode(charset) == _ASCII.encode():
+            return Pieces(tuple(piece.encode(charset) for piece in pieces.static), pieces.slots)
+    except (LookupError, ValueError) as error:
+        raise MailError(f"the text cannot be written in {shown(charset)}: use utf-8 ({error})") from error
+    raise MailError(f"{shown(charset)} does not hold ASCII as it is, so pieces cannot be joined in it: use utf-8")
+
+
+_ASCII = "".join(map(chr, range(0x20, 0x7F)))
 
 
 def cut(text: str, cuts: Iterable[Cut[S]]) -> Pieces[str, S]:

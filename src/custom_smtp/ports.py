@@ -44,6 +44,7 @@ __all__ = [
     "Signer",
     "Transport",
     "ValidatingResolver",
+    "waits",
 ]
 
 R_co = TypeVar("R_co", covariant=True)
@@ -334,6 +335,15 @@ class Sends(Protocol[R_co]):
         ...
 
 
+def waits(*parts: object) -> bool:
+    """Whether a call of one of these parts may wait: for a disk, a network, another thread.
+
+    Each may, unless it says of itself that it never does: ``waits = False``. An event loop then calls it without a
+    thread, so whatever inherits from such a part and does wait has to say ``waits = True``.
+    """
+    return any(getattr(part, "waits", True) for part in parts)
+
+
 class AsyncTransport(Protocol):
     """`Transport`, on an event loop."""
 
@@ -363,7 +373,7 @@ class AsyncArchive(Protocol):
 
 
 class AsyncJournal(Protocol):
-    """What `AsyncSender` asks of a journal."""
+    """What `AsyncSender` and the ASGI door ask of a journal."""
 
     def record(self, event: Event, /) -> Awaitable[bool]:
         """See `Journal.record`."""

@@ -16,9 +16,6 @@ from attrs import Attribute, field, frozen
 from .checks import ConfigurationError
 from .web import Request
 
-HONEYPOT = "honeypot"
-"""The `Claim.link` of a link that no person sees: whoever follows it is a machine."""
-
 HASHED = "hashed:"
 """How an address or a User-Agent begins of which only a keyed hash was kept."""
 
@@ -197,6 +194,8 @@ Bring your own, as ``Tables(networks=...)``. Lists are published by Google for i
 Relay (https://developer.apple.com/support/prepare-your-network-for-icloud-private-relay/), behind which people click.
 """
 
+_MOST_SEEN = 1024
+
 RETIRED: frozenset[str] = frozenset()
 """Names of rows that were taken out of the tables: what rested on them alone is judged as if they had never been."""
 
@@ -220,6 +219,7 @@ class Tables:
     _begins: tuple[str, ...] = field(init=False, repr=False, eq=False)
     _parts: tuple[str, ...] = field(init=False, repr=False, eq=False)
     _by_range: Mapping[tuple[int, int], Mapping[int, Network]] = field(init=False, repr=False, eq=False)
+    _seen: dict[str, tuple[Agent, ...]] = field(init=False, repr=False, eq=False, factory=dict)
 
     @agent_names.default
     def _all_agent_names(self) -> frozenset[str]:
@@ -252,17 +252,22 @@ class Tables:
 
     def rows(self, user_agent: str, client: str) -> tuple[Row, ...]:
         """What is known of whoever came with this User-Agent from this address (or from this range of addresses)."""
-        known = user_agent and self._is_known(user_agent)
-        agents = tuple(agent for agent in self.agents if agent.made(user_agent)) if known else ()
+        agents = self._seen.get(user_agent)
+        if agents is None:
+            # Readers are many, the programs that they read with are few.
+            if len(self._seen) >= _MOST_SEEN:
+                self._seen.clear()
+            agents = self._seen[user_agent] = self._agents(user_agent)
         return agents + self._networks(client) if self.networks else agents
 
-    def _is_known(self, user_agent: str) -> bool:
-        # Most are not, which is much faster to see for all programs at once.
-        return (
+    def _agents(self, user_agent: str) -> tuple[Agent, ...]:
+        # Most are not known, which is much faster to see for all programs at once.
+        known = user_agent and (
             user_agent.startswith(self._begins)
             or user_agent in self._wholes
             or any(part in user_agent for part in self._parts)
         )
+        return tuple(agent for agent in self.agents if agent.made(user_agent)) if known else ()
 
     def _networks(self, client: str) -> tuple[Network, ...]:
         at = range_of(client)
@@ -337,12 +342,14 @@ HEAD = "HEAD"
 def _signs(request: Request) -> tuple[str, ...]:
     asked = (HEAD,) if request.method == "HEAD" else ()
     headers = request.headers
+    if _PREFETCH.isdisjoint(headers):
+        return asked
     return asked + tuple(
-        f"{name}: prefetch" for name, key in _PREFETCH if key in headers and headers[key].lower().startswith("prefetch")
+        f"{name}: prefetch" for name in PREFETCH_HEADERS if headers.get(name.lower(), "").lower().startswith("prefetch")
     )
 
 
-_PREFETCH = tuple((name, name.lower()) for name in PREFETCH_HEADERS)
+_PREFETCH = frozenset(name.lower() for name in PREFETCH_HEADERS)
 
 
 def _fact(text: str) -> str:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 import unicodedata
 from collections.abc import Callable
 from typing import Protocol
@@ -178,9 +179,10 @@ class ScramSha256:
 
     def _prove(self, first: str, told: dict[str, str]) -> bytes:
         nonce, salt, rounds = told.get("r", ""), _unspelled(told.get("s", "")), told.get("i", "")
-        if not nonce.startswith(self.nonce) or nonce == self.nonce or not salt:
+        # RFC 5802 section 5.1: an attribute m is an extension that nobody may pass over.
+        if not nonce.startswith(self.nonce) or nonce == self.nonce or not salt or "m" in told:
             raise AuthError("the server's SCRAM challenge is none")
-        if not rounds.isdecimal() or not _FEWEST_ROUNDS <= int(rounds[:9]) <= _MOST_ROUNDS:
+        if not _ROUNDS.fullmatch(rounds) or not _FEWEST_ROUNDS <= int(rounds) <= _MOST_ROUNDS:
             raise AuthError(f"the server's SCRAM challenge wants {rounds[:20]!r} rounds")
         salted = hashlib.pbkdf2_hmac("sha256", _prepared(self.credentials.password).encode(), salt, int(rounds))
         without_proof = f"c=biws,r={nonce}"
@@ -202,7 +204,7 @@ class XOAuth2:
 
     @_token.default
     def _fresh(self) -> str:
-        return _asked(self.credentials)
+        return fresh_token(self.credentials)
 
     @property
     def initial(self) -> bytes:
@@ -237,7 +239,7 @@ class OAuthBearer:
 
     @_token.default
     def _fresh(self) -> str:
-        return _asked(self.credentials)
+        return fresh_token(self.credentials)
 
     @property
     def initial(self) -> bytes:
@@ -263,6 +265,7 @@ class OAuthBearer:
         return b"\1"
 
 
+_ROUNDS = re.compile(r"[1-9][0-9]{0,8}")  # RFC 5802 section 7: no zero in front
 _FEWEST_ROUNDS = 4096  # RFC 7677 section 4
 _MOST_ROUNDS = 1_000_000
 
@@ -332,7 +335,12 @@ def _spellings(*secrets: bytes) -> tuple[bytes, ...]:
     return tuple(sorted(spelled, key=len, reverse=True))
 
 
-def _asked(credentials: OAuthCredentials) -> str:
+def fresh_token(credentials: OAuthCredentials) -> str:
+    """The token, asked for now.
+
+    Raises:
+        AuthError: there is none, which may be otherwise later; or it cannot be one.
+    """
     try:
         token = credentials.token()
     except Exception as error:

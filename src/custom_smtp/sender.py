@@ -227,8 +227,7 @@ class Sender:
                 self._record(pending.pop(outcome.delivery_id), outcome.result)
                 yield outcome
         finally:
-            for outcome in through.take_unclaimed():
-                self._record(pending.pop(outcome.delivery_id), outcome.result)
+            self._record_rest(through.take_unclaimed(), pending)
 
     def _prepared(self, mails: Iterable[Mail], pending: dict[DeliveryId, Copy]) -> Iterator[Outgoing]:
         for mail in mails:
@@ -247,6 +246,17 @@ class Sender:
                 self.journal.record(event)
         except ArchiveError as error:
             raise UnrecordedError(_unrecorded(copy, result, error), outcome=result) from error
+
+    def _record_rest(self, unclaimed: list[Outcome], pending: dict[DeliveryId, Copy]) -> None:
+        """One that cannot be written down keeps none of the others from it. Those of an earlier loop are not ours."""
+        failures: list[UnrecordedError] = []
+        for outcome in unclaimed:
+            if (copy := pending.pop(outcome.delivery_id, None)) is not None:
+                try:
+                    self._record(copy, outcome.result)
+                except UnrecordedError as error:
+                    failures.append(error)
+        _raise_first(failures)
 
     def _record_interruption(self, copy: Copy, interruption: BaseException) -> None:
         try:
@@ -318,8 +328,7 @@ class AsyncSender:
                 await self._record(pending.pop(outcome.delivery_id), outcome.result)
                 yield outcome
         finally:
-            for outcome in await through.take_unclaimed():
-                await self._record(pending.pop(outcome.delivery_id), outcome.result)
+            await self._record_rest(await through.take_unclaimed(), pending)
 
     async def _prepared(self, mails: Iterable[Mail], pending: dict[DeliveryId, Copy]) -> AsyncIterator[Outgoing]:
         for mail in mails:
@@ -338,6 +347,17 @@ class AsyncSender:
                 await self.journal.record(event)
         except ArchiveError as error:
             raise UnrecordedError(_unrecorded(copy, result, error), outcome=result) from error
+
+    async def _record_rest(self, unclaimed: list[Outcome], pending: dict[DeliveryId, Copy]) -> None:
+        """One that cannot be written down keeps none of the others from it. Those of an earlier loop are not ours."""
+        failures: list[UnrecordedError] = []
+        for outcome in unclaimed:
+            if (copy := pending.pop(outcome.delivery_id, None)) is not None:
+                try:
+                    await self._record(copy, outcome.result)
+                except UnrecordedError as error:
+                    failures.append(error)
+        _raise_first(failures)
 
     async def _record_interruption(self, copy: Copy, interruption: BaseException) -> None:
         try:
@@ -380,6 +400,14 @@ def outcome_of(interruption: BaseException) -> Receipt | TransportError:
     if isinstance(known, Receipt | TransportError):
         return known
     return UncertainError(f"interrupted by {type(interruption).__name__}")
+
+
+def _raise_first(failures: list[UnrecordedError]) -> None:
+    """The first of several; what the others say stands in its notes."""
+    for failure in failures[1:]:
+        failures[0].add_note(str(failure))
+    if failures:
+        raise failures[0]
 
 
 def _unrecorded(copy: Copy, result: Receipt | TransportError, error: ArchiveError) -> str:

@@ -48,6 +48,8 @@ class ServerReport:
         lines = [f"{self.server}: {'works' if self.works else self.failure}"]
         if self.channel is not None:
             lines.append(f"  encrypted by {self.channel.protocol}, {self.channel.cipher}")
+        if self.channel is not None and self.channel.certificate_ends is not None:
+            lines.append(f"  its certificate ends on {self.channel.certificate_ends.date()}")
         lines += [f"  offers {extension}" for extension in self.extensions]
         return "\n".join([*lines, *(f"  {concern.value}" for concern in self.concerns)])
 

@@ -92,7 +92,8 @@ class OAuthCredentials:
 
     Attributes:
         username: as the server knows it; the mail address, as a rule.
-        token: asked for the token anew for every connection, so that it is never an old one. It never prints.
+        token: asked for the token anew for every connection, so that it is never an old one; on an event loop, in a
+            thread. It never prints.
         mechanism: how to log in: ``OAUTHBEARER`` (RFC 7628) or ``XOAUTH2``; empty takes the first of them that the
             server offers.
 
@@ -313,8 +314,8 @@ class Server:
 
     @property
     def tls_name(self) -> str:
-        """The name that its certificate must show."""
-        return (self.certificate_name or self.host).removesuffix(".")
+        """The name that its certificate must show. A zone, as in ``fe80::1%eth0``, is this machine's alone."""
+        return (self.certificate_name or self.host).partition("%")[0].removesuffix(".")
 
     @classmethod
     def from_url(cls, url: str) -> "Server":
@@ -329,7 +330,9 @@ class Server:
         ========================================  ===============================  =========
 
         User name and password are percent-encoded. Options: ``timeout`` (seconds, for every step), ``ehlo`` (our
-        name), ``ca`` (a file of certificate authorities), ``tls=opportunistic`` (see `Tls`).
+        name), ``ca`` (a file of certificate authorities), ``tls=opportunistic`` (see `Tls`), ``dane=required`` or
+        ``dane=if-published`` (see `Dane`; the transport takes a resolver then), ``pace=careful``, ``window`` and
+        ``mails`` (see `Pace`: at most one in doubt; how many ahead by BDAT; how many on one line).
 
         Raises:
             ConfigurationError: anything unknown or missing; the message lists what is known, and no secret.
@@ -349,7 +352,9 @@ SCHEMES: dict[str, tuple[Tls, int | None]] = {
 }
 """What a URL's scheme means, and its port where the URL names none (RFC 8314 for the first two)."""
 
-OPTIONS = ("timeout", "ehlo", "ca", "tls")
+OPTIONS = ("timeout", "ehlo", "ca", "tls", "dane", "pace", "window", "mails")
+
+_DANE_OF = {"required": Dane.REQUIRED, "if-published": Dane.IF_PUBLISHED}
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,15}")  # RFC 3986 section 3.1
 _PERCENT_ENCODED = re.compile(r"(?:[^%]|%[0-9A-Fa-f]{2})*")
@@ -389,6 +394,8 @@ def _server_from(url: str) -> Server:
         helo_name=options.get("ehlo", ""),
         ca_file=Path(options["ca"]) if "ca" in options else None,
         limits=_limits(options),
+        pace=_pace(options),
+        dane=_dane(options),
     )
 
 
@@ -453,6 +460,31 @@ def _limits(options: dict[str, str]) -> Limits:
             f"timeout={options['timeout']!r} is no number: use seconds, such as timeout=60"
         ) from error
     return Limits.all_of(seconds)
+
+
+def _pace(options: dict[str, str]) -> Pace:
+    if options.get("pace", "careful") != "careful":
+        raise ConfigurationError(f"pace={options['pace']!r} is none: only pace=careful is, or leave it out")
+    pace = Pace.careful() if "pace" in options else Pace()
+    if "window" in options:
+        pace = attrs.evolve(pace, window=_whole("window", options["window"]))
+    if "mails" in options:
+        pace = attrs.evolve(pace, mails_per_connection=_whole("mails", options["mails"]))
+    return pace
+
+
+def _whole(name: str, number: str) -> int:
+    if not (number.isascii() and number.isdecimal() and len(number) < 10):
+        raise ConfigurationError(f"{name}={number!r} is no whole number: write {name}=100, say")
+    return int(number)
+
+
+def _dane(options: dict[str, str]) -> Dane | None:
+    if "dane" not in options:
+        return None
+    if options["dane"] not in _DANE_OF:
+        raise ConfigurationError(f"dane={options['dane']!r} is none: use {', '.join(_DANE_OF)}, or leave it out")
+    return _DANE_OF[options["dane"]]
 
 
 def _is_ip(host: str) -> bool:

@@ -16,7 +16,7 @@ from attrs import Attribute, field, frozen
 from .checks import ConfigurationError
 from .claims import Claim, Purpose
 from .errors import TokenError
-from .ports import LinkTable
+from .ports import LinkTable, waits
 from .tokens import Tokens
 
 SHORT = 28
@@ -54,6 +54,11 @@ class ShortTokens:
 
     tokens: Tokens = field(validator=_are_sealed)
     table: LinkTable = field(validator=_keeps)
+
+    @property
+    def waits(self) -> bool:
+        """Where the table does (see `ports.waits`)."""
+        return waits(self.tokens, self.table)
 
     def issue(self, claim: Claim, /, purpose: Purpose = Purpose.CLICK) -> str:
         """The token for this claim: letters, digits, ``-`` and ``_``; the same one whenever a long one would be.

@@ -52,7 +52,7 @@ def stuffed(content: bytes) -> bytes:
 def unfit(outgoing: Outgoing, offers: Offers, *, secret: bool) -> RefusedError | None:
     """What the server's offers rule out, in the words that its standard has for it; None where the mail may go."""
     size, known = len(outgoing.content), offers.parameters
-    most = offers.recipients
+    most, most_domains = offers.recipients, offers.recipient_domains
     reply = None
     if offers.size is not None and size > offers.size:
         reply = Reply(552, f"5.3.4 {size} octets are over the server's SIZE of {offers.size}")
@@ -64,7 +64,14 @@ def unfit(outgoing: Outgoing, offers: Offers, *, secret: bool) -> RefusedError |
         reply = Reply(550, "5.7.30 the server does not offer REQUIRETLS, which the mail asks for")
     elif most is not None and len(outgoing.envelope.recipients) > most:
         reply = Reply(550, f"5.5.3 the server takes {most} recipients at once: send in several")
+    elif most_domains is not None and len(domains_of(outgoing)) > most_domains:
+        reply = Reply(550, f"5.5.3 the server takes recipients of {most_domains} domains at once: send in several")
     return None if reply is None else RefusedError(reply, at=Step.EHLO)
+
+
+def domains_of(outgoing: Outgoing) -> frozenset[str]:
+    """The domains of its recipients."""
+    return frozenset(recipient.domain for recipient in outgoing.envelope.recipients)
 
 
 def needs_utf8(outgoing: Outgoing) -> bool:

@@ -10,13 +10,15 @@ Three rules keep mails apart, however many are on their way at once:
    first in line. An answer that nobody waits for ends the conversation.
 2. A mail is *gone* from the moment its last piece is handed to the driver: the one with the final dot, or its BDAT
    chunk. Before that a broken line means that it has not arrived; after that, that nobody knows (RFC 1047).
-3. After a failure that can leave a transaction open, and in front of every mail that is sent while a BDAT is still
-   unanswered (RFC 3030 section 4.2: its failure leaves the state indeterminate), goes an RSET: no recipient of one
-   mail can become the recipient of another.
+3. After a failure that can leave a transaction open, and after every BDAT (RFC 3030 section 4.2: its failure leaves
+   the state indeterminate), goes an RSET: no recipient of one mail can become the recipient of another. And by BDAT
+   all good answers are alike, so a mail counts as accepted only when its RSET was answered well too: an answer too
+   many, which moves all that follow, would otherwise pass for the answer to a content that was refused.
 """
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from attrs import define, field, frozen
@@ -26,6 +28,7 @@ from .errors import (
     AuthError,
     ConnectError,
     NoAnswerError,
+    Refusal,
     RefusedError,
     Retry,
     Step,
@@ -33,11 +36,11 @@ from .errors import (
     TransportError,
     UncertainError,
 )
-from .outgoing import Channel, Outcome, Outgoing, Receipt, Refusal
+from .outgoing import Channel, Outcome, Outgoing, Receipt
 from .replies import Reply
 from .sasl import Exchange, begin, challenge_of, spelled
 from .servers import Credentials, OAuthCredentials, Pace, Server, Tls
-from .smtp_commands import mail_command, rcpt_command, stuffed, unfit
+from .smtp_commands import domains_of, mail_command, rcpt_command, stuffed, unfit
 from .smtp_offers import Offers
 from .smtp_replies import ReplyReader
 
@@ -56,6 +59,7 @@ class Transaction:
         begun: whether any of the content was handed out.
         gone: whether the piece that completes it was handed out.
         alone: whether it is sent by itself, since an earlier answer was not its own.
+        receipt: that it was accepted, where that still waits for the answer to the RSET behind it.
         since: when it was begun, in the driver's seconds.
     """
 
@@ -68,6 +72,7 @@ class Transaction:
     begun: bool = False
     gone: bool = False
     alone: bool = False
+    receipt: Receipt | None = None
     since: float = 0.0
 
     @property
@@ -77,7 +82,9 @@ class Transaction:
             return self.mail_refusal
         if self.taken or len(self.refused) < len(self.outgoing.envelope.recipients):
             return None
-        return self.refused[0].error
+        # Where any of them may be taken later, the mail may: who may not is told apart.
+        reply = next((each.error.reply for each in self.refused if each.error.reply.temporary), None)
+        return RefusedError(reply or self.refused[0].error.reply, at=Step.RCPT)
 
 
 @frozen
@@ -144,7 +151,7 @@ class Dialogue:
         nonce: what no conversation had before, for mechanisms that need it.
         now: when it begins, in the driver's seconds.
         transcript: is told each line, ours with ``>`` in front and the server's with ``<``; never credentials, never a
-            mail's content.
+            mail's content. What it raises is passed over: whoever looks on changes nothing.
         offers: what the server offers, once it has said so.
         channel: how secret the line is; None in clear.
         wants_tls: the driver shall make the line secret now, and call `encrypted`.
@@ -176,7 +183,9 @@ class Dialogue:
     _unsaid: "deque[tuple[bytes, _Answered, Any]]" = field(factory=deque)
     _envelope: Transaction | None = None
     _unanswered: "list[Transaction]" = field(factory=list)
+    _handed_out: Transaction | None = None
     _needs_rset: bool = False
+    _unconfirmed: Transaction | None = None
     _closing: bool = False
     _hanging_up: bool = False
     _careful: bool = False
@@ -185,6 +194,8 @@ class Dialogue:
     _window: int = 0
     _most: int = 1
     _mails: int | None = None
+    _most_domains: int | None = None
+    _domains: frozenset[str] = frozenset()
     _exchange: Exchange | None = None
     _cancelled: AuthError | None = None
 
@@ -192,6 +203,8 @@ class Dialogue:
         self._since = self._now
         self._named = str(self.server)
         self._expected.append((self._greeted, None, None))
+        if self.transcript is not None:
+            self.transcript = _looking_on(self.transcript)
 
     # What a driver asks and tells
 
@@ -262,6 +275,12 @@ class Dialogue:
         self._waiting.append(Transaction(outgoing, ticket))
         self._compose()
 
+    def rest(self) -> None:
+        """No mail can be begun for now: say the RSET that the last one waits for, where no other will bring it."""
+        brought = not self._closing and (self._waiting or self._again) and len(self._unanswered) > 1
+        if self._unconfirmed is not None and not brought:
+            self._begin_anew()
+
     def next_piece(self, now: float) -> bytes | None:
         """What to write next, all of it; None if nothing. From now on it counts as written."""
         if not self._pieces:
@@ -272,8 +291,17 @@ class Dialogue:
             piece.begins.begun = True
         if piece.completes is not None:
             piece.completes.gone = True
+        self._handed_out = piece.completes
         self._since = now
         return piece.words[0] if len(piece.words) == 1 else b"".join(piece.words)
+
+    def unwritten(self, *, untouched: bool) -> None:
+        """The last piece could not be written to its end, or not a byte of it: a mail that ends there has not gone."""
+        transaction = self._handed_out
+        if transaction is None or not (untouched or self._window):
+            return  # behind a final dot stands the next envelope: the dot may have left
+        transaction.gone = False
+        transaction.begun = transaction.begun or not untouched
 
     def hear(self, data: bytes, now: float) -> None:
         """Take in what the server said.
@@ -340,7 +368,7 @@ class Dialogue:
         if self._cancelled is not None:
             return self._cancelled
         in_starttls = any(answered == self._starttls_answered for answered, _, _ in self._expected)
-        self._envelope = None
+        self._envelope = self._unconfirmed = None
         self._unanswered.clear()
         self._expected.clear()
         return TlsError(f"no STARTTLS: {error}") if in_starttls else error
@@ -394,6 +422,7 @@ class Dialogue:
         self._most = self._window or (2 if self._pipelining and pace.piggyback else 1)
         named = (self.server.pace.mails_per_connection, self.offers.limit("MAILMAX"))
         self._mails = min((limit for limit in named if limit is not None), default=None)
+        self._most_domains = self.offers.recipient_domains
 
     def _is_to_be_upgraded(self) -> bool:
         if "STARTTLS" in self.offers:
@@ -461,7 +490,19 @@ class Dialogue:
         queue = self._again or self._waiting
         if not queue or not self.ready or self._closing or self._envelope is not None:
             return None
-        return None if len(self._unanswered) >= self._ahead(queue[0]) else queue.popleft()
+        if len(self._unanswered) >= self._ahead(queue[0]):
+            return None
+        if self._goes_too_far(queue[0]):
+            self._closing = True
+            return None
+        return queue.popleft()
+
+    def _goes_too_far(self, transaction: Transaction) -> bool:
+        """Whether another line has room for its domains and this one has not any more (RFC 9422 section 4.3)."""
+        if self._most_domains is None or not self._domains:
+            return False
+        domains = domains_of(transaction.outgoing)
+        return len(domains) <= self._most_domains < len(self._domains | domains)
 
     def _ahead(self, transaction: Transaction) -> int:
         """How many mails may be unanswered when this one is begun, itself included."""
@@ -475,11 +516,12 @@ class Dialogue:
             self._end(transaction, refusal)
             return
         self.begun += 1
+        if self._most_domains is not None:
+            self._domains |= domains_of(transaction.outgoing)
         transaction.since = self._now
         if self.begun == self._mails:
             self._closing = True
-        begins_anew = self._needs_rset or (self._window > 0 and bool(self._unanswered))
-        self._needs_rset = False
+        begins_anew = self._needs_rset
         commands = self._envelope_of(transaction)
         if not self._window:
             self._envelope = transaction
@@ -487,13 +529,17 @@ class Dialogue:
         if not self._pipelining:
             self._unsaid.extend(commands)
         if begins_anew:
-            self._say(b"RSET\r\n", self._reset)
+            self._begin_anew()
         elif not self._pipelining:
             self._say_one()
         if self._window:
             self._send_in_chunks(transaction, commands)
         elif self._pipelining:
             self._say_all(transaction, commands)
+
+    def _begin_anew(self) -> None:
+        self._say(b"RSET\r\n", self._reset, self._unconfirmed)
+        self._needs_rset, self._unconfirmed = False, None
 
     def _say_all(self, transaction: Transaction, commands: list[_Command]) -> None:
         for words, answered, recipient in commands:
@@ -575,34 +621,35 @@ class Dialogue:
 
     def _nothing_answered(self, _reply: Reply, transaction: Transaction, _recipient: Address) -> None:
         self._envelope = None
-        self._end(transaction, transaction.refused[0].error)
+        self._end(transaction, transaction.turned_away or transaction.refused[0].error)
 
     def _content_answered(self, reply: Reply, transaction: Transaction, _recipient: Address) -> None:
         self._unanswered.remove(transaction)
+        if reply.code >= 400 and self._envelope is None:
+            # RFC 5321 section 4.1.1.4: the transaction is over. Where it costs little, we do not rely on it.
+            self._needs_rset = True
         self._settle(transaction, self._verdict(reply, transaction))
         if not transaction.gone:
             raise ConnectError(f"{self.server} answered before the mail was whole: {reply!s}")
 
     def _send_in_chunks(self, transaction: Transaction, commands: list[_Command]) -> None:
         content = transaction.outgoing.content
-        if self._pieces and self._pieces[-1].completes is not None:
-            # One mail to a piece: should writing it fail, the next is known not to have gone.
-            self._pieces.append(_Piece([]))
         commands.append((b"BDAT %d LAST\r\n" % len(content), self._chunk_answered, None))
         self._say_all(transaction, commands)
         self._pieces[-1].words.append(content)
         self._pieces[-1].completes = transaction
         self._unanswered.append(transaction)
+        self._needs_rset, self._unconfirmed = True, transaction
 
     def _chunk_answered(self, reply: Reply, transaction: Transaction, _recipient: Address) -> None:
-        self._unanswered.remove(transaction)
-        if reply.positive and reply.text.startswith(_OF_AN_ADDRESS):
-            # Every good answer is a 250 here: one too many, and a recipient's would count for the content.
-            self._settle(transaction, UncertainError(f"the mail was sent whole, and its answer is another's: {reply}"))
-        if reply.positive and transaction.taken:
-            self._end(transaction, self._accepted(reply, transaction))
+        if reply.positive and transaction.taken and transaction.gone and not reply.text.startswith(_OF_AN_ADDRESS):
+            transaction.receipt = self._accepted(reply, transaction)
             return
-        self._needs_rset = True
+        self._unanswered.remove(transaction)
+        if self._unconfirmed is transaction:
+            self._unconfirmed = None
+        if reply.positive and reply.text.startswith(_OF_AN_ADDRESS):
+            self._settle(transaction, UncertainError(f"the mail was sent whole, and its answer is another's: {reply}"))
         if self._out_of_step(reply, transaction):
             self._once_more(transaction)
         else:
@@ -642,7 +689,13 @@ class Dialogue:
             refused=tuple(transaction.refused),
         )
 
-    def _reset(self, reply: Reply, _transaction: Transaction, _recipient: Address) -> None:
+    def _reset(self, reply: Reply, transaction: Transaction | None, _recipient: Address) -> None:
+        if transaction is not None and transaction.receipt is not None:
+            self._unanswered.remove(transaction)
+            if reply.positive or reply.code == _CLOSING:
+                self._end(transaction, transaction.receipt)
+            else:
+                self._settle(transaction, UncertainError(f"its RSET was refused, or that is its own answer: {reply}"))
         if reply.positive:
             if self._unsaid:
                 self._say_one()
@@ -658,12 +711,16 @@ class Dialogue:
     def _end(self, transaction: Transaction, result: Receipt | TransportError) -> None:
         by_the_server = isinstance(result, RefusedError) and result.at is not Step.EHLO
         self._refused_in_a_row = self._refused_in_a_row + 1 if by_the_server else 0
+        if isinstance(result, TransportError) and len(transaction.outgoing.envelope.recipients) > 1:
+            result.refused = tuple(transaction.refused)
         if self._refused_in_a_row == _REFUSED_IN_A_ROW:
             self._closing = True
         self._ended.append(Ended(transaction.ticket, Outcome(transaction.outgoing.delivery_id, result)))
 
-    def _end_of(self, transaction: Transaction, error: ConnectError) -> TransportError | None:
+    def _end_of(self, transaction: Transaction, error: ConnectError) -> Receipt | TransportError | None:
         """What a broken line means for a mail; None where it was not attempted."""
+        if transaction.receipt is not None:
+            return transaction.receipt
         if self._hanging_up and not transaction.answered and not isinstance(error, NoAnswerError):
             return None
         refusal = transaction.turned_away
@@ -694,11 +751,15 @@ class Dialogue:
 
     def _add(self, commands: list[bytes]) -> None:
         """They go with the piece before them where they can: one write, one packet."""
-        if not self._pieces or self._pieces[-1].is_content_alone:
+        if not self._pieces or self._pieces[-1].is_content_alone or self._ends_with_a_chunk(self._pieces[-1]):
             self._pieces.append(_Piece([]))
         piece = self._pieces[-1]
         piece.words += commands
         piece.replies += len(commands)
+
+    def _ends_with_a_chunk(self, piece: _Piece) -> bool:
+        """By BDAT, one mail to a piece: should writing it fail, it has not gone, nor has the next."""
+        return self._window > 0 and piece.completes is not None
 
     def _refusal(self, reply: Reply) -> Reply:
         """A refusal's reply. What is out of place (a 2xx or 3xx where neither means anything) ends the conversation."""
@@ -712,3 +773,12 @@ def _show(reply: Reply, transcript: Callable[[str], None]) -> None:
     said = f"{reply}" if reply.code != _CHALLENGE else "334 ..."
     for line in said.split("\n"):
         transcript(f"< {line}")
+
+
+def _looking_on(transcript: Callable[[str], None]) -> Callable[[str], None]:
+    def tell(line: str) -> None:
+        # A terminal that cannot spell a server's answer must not make an accepted mail look like one that failed.
+        with suppress(Exception):
+            transcript(line)
+
+    return tell

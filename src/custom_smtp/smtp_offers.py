@@ -13,11 +13,13 @@ class Offers:
         parameters: by keyword in capitals, what stood behind it.
         size: the largest content in octets (RFC 1870); None for no fixed limit.
         recipients: the most that one mail may have (RFC 9422); None where no limit is named.
+        recipient_domains: of how many domains they may be; None where no limit is named.
     """
 
     parameters: dict[str, str] = field(factory=dict)
     size: int | None = field(init=False, eq=False, repr=False)
     recipients: int | None = field(init=False, eq=False, repr=False)
+    recipient_domains: int | None = field(init=False, eq=False, repr=False)
 
     @size.default
     def _size(self) -> int | None:
@@ -27,6 +29,10 @@ class Offers:
     @recipients.default
     def _recipients(self) -> int | None:
         return self.limit("RCPTMAX")
+
+    @recipient_domains.default
+    def _recipient_domains(self) -> int | None:
+        return self.limit("RCPTDOMAINMAX")
 
     @classmethod
     def of(cls, reply: Reply) -> "Offers":

@@ -13,6 +13,7 @@ _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])([^\r\x00]*))?")
 _LINE_OCTETS = 4096  # RFC 5321 section 4.5.3.1.5 has 512; real servers write more
 _REPLY_LINES = 200
 _CHALLENGE = b"334"
+_CONTROL = re.compile(r"[\x01-\x08\x0a-\x1f\x7f-\x9f]")
 
 
 @define
@@ -51,8 +52,11 @@ class ReplyReader:
 
     def _line(self, line: bytes, masks: list[bytes]) -> Reply | None:
         if masks and not line.startswith(_CHALLENGE):
+            # Never in the code: a password may be three digits.
+            code, text = line[:3], line[3:]
             for secret in masks:
-                line = line.replace(secret, b"***")
+                text = text.replace(secret, b"***")
+            line = code + text
         found = _LINE.fullmatch(line)
         if found is None or len(line) > _LINE_OCTETS:
             raise ConnectError(
@@ -67,7 +71,7 @@ class ReplyReader:
             if len(self._texts) == _REPLY_LINES:
                 raise ConnectError(f"the server gave a reply of over {_REPLY_LINES} lines")
             return None
-        whole = b"\n".join(self._texts).decode("utf-8", "backslashreplace")
+        whole = "\n".join(map(_spelled, self._texts))
         self._texts = []
         return Reply(int(code), whole)
 
@@ -78,4 +82,10 @@ def _simple(line: bytes) -> Reply | None:
     found = _LINE.fullmatch(line.removesuffix(b"\r"))
     if found is None or found[2] == b"-" or len(line) > _LINE_OCTETS:
         return None
-    return Reply(int(found[1]), (found[3] or b"").decode("utf-8", "backslashreplace"))
+    return Reply(int(found[1]), _spelled(found[3] or b""))
+
+
+def _spelled(text: bytes) -> str:
+    """A line's text, in which nothing can take a terminal or a log over that it is shown on."""
+    decoded = text.decode("utf-8", "backslashreplace")
+    return decoded if decoded.isprintable() else _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", decoded)

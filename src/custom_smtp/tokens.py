@@ -101,6 +101,11 @@ class Tokens:
     _seals: dict[bytes, _Seal] = field(init=False, repr=False, eq=False)
     _first: _Seal = field(init=False, repr=False, eq=False)
 
+    @property
+    def waits(self) -> bool:
+        """Never (see `ports.waits`)."""
+        return False
+
     @_seals.default
     def _all_seals(self) -> dict[bytes, _Seal]:
         seals = {seal.head: seal for seal in map(_seal, self.keys)}
@@ -148,13 +153,13 @@ class Tokens:
         Raises:
             TokenError: it is not one. The reasons are not told apart, but for ``expired``: ours, and too old.
         """
-        if not isinstance(token, str) or len(token) > LONGEST_TOKEN:
-            raise TokenError(_NOT_OURS)
         try:
+            if len(token) > LONGEST_TOKEN:
+                raise TokenError(_NOT_OURS)
             sealed = a2b_base64(token.encode().translate(_STANDARD), strict_mode=True)
             seal = self._seals[sealed[:_HEAD]]
             content = seal.cipher.decrypt(sealed[_HEAD:], seal.associated[purpose])
-        except (ValueError, KeyError, InvalidTag) as error:
+        except (ValueError, KeyError, InvalidTag, TypeError, AttributeError) as error:
             raise TokenError(_NOT_OURS) from error
         return Claim.unpacked(self._of_age(content) if _DATED in content else content)
 

@@ -24,7 +24,7 @@ from .events import About, Clicked
 from .identifiers import DeliveryId
 from .link_rules import LinkChooser, Rule
 from .mail import Headers, Mail, Mode, Tracking, a_tracking
-from .mail_links import MailLinks, SeenLink, pixel_tokens
+from .mail_links import MailLinks, SeenLink, pixel_tokens, trap_tokens
 from .ports import LinkTokens
 from .tokens import are_tokens
 from .urls import location, parameter
@@ -82,6 +82,11 @@ def _a_name(_instance: object, attribute: "Attribute[Any]", name: str) -> None:
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
+def _yes_or_no(_instance: object, attribute: "Attribute[Any]", told: bool) -> None:
+    if not isinstance(told, bool):
+        raise ConfigurationError(f"{attribute.name} is {shown(told)}: write True or False")
+
+
 def _several_rules(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     if not isinstance(rules, Iterable):
         raise ConfigurationError(f"rules is {shown(rules)}, not several: write rules=[LinkRule('bank.example')]")
@@ -130,11 +135,13 @@ class Preview:
         links: every link, in the order of the HTML, the text, and AMP parts.
         tracking: what is allowed, once tracker, mail, campaign and person have been asked.
         pixel: whether it gets a pixel.
+        honeypot: whether it gets a hidden link.
     """
 
     links: tuple[SeenLink, ...]
     tracking: Tracking
     pixel: bool
+    honeypot: bool
 
 
 @frozen
@@ -161,6 +168,10 @@ class Tracker:
             value may hold ``{campaign}``, ``{subject}`` and ``{link}`` (the link's id); one that ends up empty is left
             out.
         app_parameter: what the link id is called that a rule with ``Way.APP`` adds.
+        honeypot: whether the HTML gets one hidden link, where clicks are tracked by person: what follows it, and what
+            follows other links about then, is a machine. It is in front of the pixel, has no extent and no words, and
+            is neither reached by keys nor read out. It has its price: filters for spam look for hidden links, programs
+            that show HTML as text list it, and a program that takes its marks away may let keys reach it.
 
     Raises:
         ConfigurationError: one of them cannot be; the message says what to write instead.
@@ -179,6 +190,7 @@ class Tracker:
         factory=dict, converter=_pairs, validator=_are_parameters, hash=False, kw_only=True
     )
     app_parameter: str = field(default="link_id", validator=_a_name, kw_only=True)
+    honeypot: bool = field(default=False, validator=_yes_or_no, kw_only=True)
     _own: Tracking = field(init=False, repr=False, eq=False)
 
     @_own.default
@@ -206,7 +218,8 @@ class Tracker:
             mail=mail,
             tracking=allowed,
             found=self._looked_through(mail, allowed),
-            pixels=self._pixels_in(mail),
+            honeypot=self.honeypot,
+            there=frozenset(self._there(mail.html or "")),
             tokens=self.tokens,
             person=self._of_person,
         )
@@ -215,8 +228,12 @@ class Tracker:
         """Every link of the mail, as tracked or left alone and why: what `track` would do. No token is made."""
         allowed = self._allowed(mail).within(self._of_person(mail.to.email))
         found = self._looked_through(mail, allowed)
-        pixel = allowed.opens is not Mode.OFF and found.pixel is not None
-        return Preview(links=tuple(found.links), tracking=allowed, pixel=pixel)
+        return Preview(
+            links=tuple(found.links),
+            tracking=allowed,
+            pixel=allowed.opens is not Mode.OFF and found.pixel is not None,
+            honeypot=self.honeypot and allowed.clicks is Mode.INDIVIDUAL and found.trap is not None,
+        )
 
     def reported(self, report: str, at: datetime) -> Clicked:
         """The click that an app reports, which opened a link of a rule with ``Way.APP``.
@@ -265,12 +282,13 @@ class Tracker:
         found.look_through(mail)
         return found
 
-    def _pixels_in(self, mail: Mail) -> frozenset[Claim]:
-        claims = set()
-        for token in pixel_tokens(mail.html or "", self.base_url):
+    def _there(self, html: str) -> Iterator[tuple[Purpose, Claim]]:
+        """What the pixels and hidden links say that are in the mail already."""
+        asked = [(Purpose.OPEN, token) for token in pixel_tokens(html, self.base_url)]
+        asked += [(Purpose.CLICK, token) for token in trap_tokens(html, self.base_url)]
+        for purpose, token in asked:
             with suppress(TokenError):  # not ours, or too old to count: it is no reason to leave out the mail's own
-                claims.add(self.tokens.read(token, Purpose.OPEN))
-        return frozenset(claims)
+                yield purpose, self.tokens.read(token, purpose)
 
 
 def _filled_in(parameters: Mapping[str, str], mail: Mail) -> Iterator[tuple[str, tuple[str, ...]]]:

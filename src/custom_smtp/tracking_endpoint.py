@@ -8,13 +8,13 @@ from typing import Any
 from attrs import Attribute, evolve, field, frozen
 
 from .checks import ConfigurationError, shown
-from .claims import Claim, Purpose
+from .claims import HONEYPOT, Claim, Purpose
 from .errors import TokenError
 from .events import About, Clicked, Opened
-from .ports import Clock, LinkTokens
+from .ports import Clock, LinkTokens, waits
 from .privacy import KEEP_ALL, Keep, Privacy
 from .proxies import Proxies
-from .readers import HONEYPOT, Facts
+from .readers import Facts
 from .system import utc_now
 from .tokens import are_tokens
 from .urls import location
@@ -114,6 +114,11 @@ class TrackingEndpoint:
     privacy: Privacy = field(default=KEEP_ALL, kw_only=True)
     judge: Judge = field(default=JUDGE, kw_only=True)
 
+    @property
+    def waits(self) -> bool:
+        """Where the tokens do (see `ports.waits`)."""
+        return waits(self.tokens)
+
     def answer(self, request: Request, /) -> Answer:
         """Lead on, or hand over the pixel; do nothing else.
 
@@ -201,7 +206,7 @@ class TrackingEndpoint:
     def _about(self, request: Request, token: str, claim: Claim, kept: Facts) -> About:
         at = request.received_at or self.clock()
         # Only of what is kept: whoever knows the rest of it could else find a dropped address by trying them all.
-        told = f"{request.method}\0{token}\0{at.isoformat()}\0{kept.client}\0{kept.user_agent}"
+        told = f"{request.method}\0{token}\0{at.timestamp()!r}\0{kept.client}\0{kept.user_agent}"
         return About(
             delivery_id=claim.delivery_id,
             recipient=claim.recipient,

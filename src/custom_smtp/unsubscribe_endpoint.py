@@ -10,7 +10,7 @@ from attrs import field, frozen
 from .claims import Claim, Purpose
 from .errors import TokenError
 from .events import About, Resubscribed, Unsubscribed
-from .ports import Clock, LinkTokens
+from .ports import Clock, LinkTokens, waits
 from .system import utc_now
 from .tokens import are_tokens
 from .unsubscribe import SOURCE
@@ -65,6 +65,11 @@ class UnsubscribeEndpoint:
     tokens: LinkTokens = field(validator=are_tokens)
     clock: Clock = field(default=utc_now, kw_only=True)
     pages: Pages = field(default=plain_page, kw_only=True)
+
+    @property
+    def waits(self) -> bool:
+        """Where the tokens do (see `ports.waits`)."""
+        return waits(self.tokens)
 
     def answer(self, request: Request, /) -> Answer:
         """Show a page, or take note of what the reader wants; do nothing else.

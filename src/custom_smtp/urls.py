@@ -5,12 +5,18 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, unquote_plus
 
-PLACEHOLDERS = ("{{", "{%", "{#", "{$", "*|", "${", "#{", "@{", "[[", "<%", "<?", "<#", "%%")
+PLACEHOLDERS = ("{{", "{%", "{#", "{$", "*|", "${", "#{", "@{", "[[", "<%", "<?", "<#", "<<", "%%")
 """How placeholders of the common template languages begin. A link that holds one is not finished: it is left alone."""
 
-# The last is for %recipient.id% and the like, where no percent-encoded byte can be meant.
+# Three more, which are told from what URLs have by what is in them: [% id %], where %id is no percent-encoded byte;
+# {id}, {0} and {!Contact.Id}, which no quoted word (JSON) and no GUID is; and %recipient.id%. A brace in a URL is wrong
+# (RFC 3986 section 2), yet some lead somewhere: those are left alone with the others, and go on working.
 _PLACEHOLDER = re.compile(
-    f"{'|'.join(map(re.escape, PLACEHOLDERS))}|%(?![0-9A-Fa-f]{{2}})[A-Za-z_][\\w.:-]*+%(?![0-9A-Fa-f]{{2}})"
+    rf"""{"|".join(map(re.escape, PLACEHOLDERS))}
+    |\[%(?![0-9A-Fa-f]{{2}})
+    |\{{(?![0-9A-Fa-f-]{{32,38}}\}})(?:!?[A-Za-z_][^{{}}\s"',/?&\#]*+|[0-9]{{0,2}})\}}
+    |%(?![0-9A-Fa-f]{{2}})[A-Za-z_][\w.:-]*+%(?![0-9A-Fa-f]{{2}})""",
+    re.VERBOSE,
 )
 
 
@@ -52,9 +58,9 @@ def location(target: str) -> str | None:
     in the host, percent-encoded UTF-8 elsewhere; a backslash in the path becomes a slash. What is left is read alike by
     every program, by that standard or by RFC 3986. What is ASCII stays, so that nothing is encoded twice.
     """
+    if _NOTHING_TO_CHANGE.fullmatch(target):
+        return target
     link = followed(target)
-    if _NOTHING_TO_CHANGE.fullmatch(link):
-        return link
     split = _TARGET.fullmatch(link)
     if split is None or _UNSENDABLE.search(link):
         return None

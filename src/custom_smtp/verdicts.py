@@ -30,9 +30,10 @@ from typing import Any
 from attrs import Attribute, evolve, field, frozen
 
 from .checks import ConfigurationError
+from .claims import HONEYPOT
 from .events import Accepted, Clicked, Delivered, Event, Opened, Uncertain
 from .identifiers import DeliveryId
-from .readers import HASHED, HEAD, HONEYPOT, TABLES, Tables
+from .readers import HASHED, HEAD, TABLES, Tables
 
 SEVERAL = "several links at once"
 AFTER_HEAD = "HEAD before"

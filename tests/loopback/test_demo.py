@@ -220,7 +220,9 @@ def without(module: str) -> "subprocess.CompletedProcess[str]":
 def test_without_aiosmtpd_one_line_says_what_to_install() -> None:
     ended = without("aiosmtpd")
     assert (ended.returncode, ended.stderr) == (2, "")
-    assert ended.stdout == "The demo brings its own mail servers: pip install 'custom_smtp[testing]'\n"
+    assert ended.stdout == (
+        "The demo's mail servers need aiosmtpd: in the checkout, make demo, or pip install '.[testing]'\n"
+    )
 
 
 def test_any_other_absence_is_not_taken_for_it() -> None:

@@ -3,19 +3,17 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from threading import Thread
+from threading import Event, Thread
 from time import monotonic
 
 import pytest
-from attrs import evolve
 
-from custom_smtp import Address, DeliveryId, Outgoing, Server, SmtpTransport
+from custom_smtp import Address, DeliveryId, Outgoing, Receipt, Server, SmtpTransport
+from custom_smtp.edge.reaching import Dial, reach
 from custom_smtp.edge.smtp_asyncio import AsyncSmtpTransport
 from custom_smtp.errors import ConnectError, Retry
 from custom_smtp.outgoing import Envelope
@@ -63,82 +61,177 @@ def test_an_address_that_is_not_ours_cannot_be_called_from() -> None:
             asyncio.run(AsyncSmtpTransport(where, context=TRUSTED).deliver(OUTGOING))
 
 
-def test_a_connection_of_ones_own_is_used_and_made_quick() -> None:
+def sync(server: Server, dial: Dial = reach) -> Receipt:
+    return SmtpTransport(server, context=TRUSTED, dial=dial).deliver(OUTGOING)
+
+
+def on_a_loop(server: Server, dial: Dial | None = None) -> Receipt:
+    return asyncio.run(AsyncSmtpTransport(server, context=TRUSTED, dial=dial).deliver(OUTGOING))
+
+
+DRIVERS = pytest.mark.parametrize("deliver", [sync, on_a_loop])
+Deliver = Callable[[Server, Dial], Receipt]
+
+
+@DRIVERS
+def test_a_connection_of_ones_own_is_used_and_made_quick(deliver: Deliver) -> None:
     dialled: list[socket.socket] = []
 
-    def through_a_proxy(server: Server) -> socket.socket:
-        connection = socket.create_connection((server.host, server.port))
+    def by_hand(server: Server) -> socket.socket:
+        connection = socket.socket()
+        connection.connect((server.host, server.port))
         dialled.append(connection.dup())
         return connection
 
     with ScriptedServer(polite(certificate=GOOD)) as server:
-        transport = SmtpTransport(server_at("127.0.0.1", server.port), context=TRUSTED, dial=through_a_proxy)
-        assert transport.deliver(OUTGOING).reply.code == 250
+        assert deliver(server_at("127.0.0.1", server.port), by_hand).reply.code == 250
     [connection] = dialled
     with connection:
         # Without it, a small write waits until the one before is acknowledged.
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-@contextmanager
-def proxy_behind_tls(port: int) -> Iterator[int]:
-    """Hands on to this port, as it is, what comes over TLS of its own."""
+def pumping(one: socket.socket, other: socket.socket) -> None:
+    """Hand on what comes, until it ends."""
 
-    async def hand_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", port)
+    def pump(from_here: socket.socket, to_there: socket.socket) -> None:
+        with suppress(OSError):
+            while words := from_here.recv(65536):
+                to_there.sendall(words)
+        for end in (from_here, to_there):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
-        async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-            while data := await source.read(65536):
-                sink.write(data)
-                await sink.drain()
-            sink.close()
+    def both() -> None:
+        with one, other:
+            back = Thread(target=pump, args=(other, one), daemon=True)
+            back.start()
+            pump(one, other)
+            back.join()
 
-        await asyncio.gather(pump(reader, server_writer), pump(server_reader, writer), return_exceptions=True)
-
-    async def serve(listening: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]]) -> None:
-        done = asyncio.Event()
-        server = await asyncio.start_server(hand_on, "127.0.0.1", 0, ssl=context)
-        listening.set_result((asyncio.get_running_loop(), done, server.sockets[0].getsockname()[1]))
-        await done.wait()
-        server.close()
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with TemporaryDirectory() as folder:
-        context.load_cert_chain(*GOOD.write(Path(folder), "proxy"))
-    listening: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]] = Future()
-    thread = Thread(target=lambda: asyncio.run(serve(listening)))
-    thread.start()
-    loop, done, own_port = listening.result(timeout=5)
-    try:
-        yield own_port
-    finally:
-        loop.call_soon_threadsafe(done.set)
-        thread.join()
+    Thread(target=both, daemon=True).start()
 
 
-def test_a_proxy_that_is_itself_reached_over_tls_is_gone_through() -> None:
-    """Many words come at once, more than TLS hands over in one piece, and a large mail goes."""
-    offers = [f"X-OFFER-{number} {'x' * 400}" for number in range(60)]
-    with ScriptedServer(polite(certificate=GOOD, offers=offers)) as server, proxy_behind_tls(server.port) as port:
+@DRIVERS
+def test_a_pipe_to_a_proxy_is_a_connection_too(deliver: Deliver) -> None:
+    """As of a program that speaks to the proxy for us; a pipe has no address to call from."""
 
-        def dial(_server: Server) -> socket.socket:
-            return TRUSTED.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="127.0.0.1")
+    def through_a_pipe(server: Server) -> socket.socket:
+        ours, its = socket.socketpair()
+        pumping(its, socket.create_connection((server.host, server.port)))
+        return ours
 
-        transport = SmtpTransport(server_at("127.0.0.1", server.port), context=TRUSTED, dial=dial)
-        with transport.session() as session:
-            large = evolve(OUTGOING, content=b"Subject: x\r\n\r\n" + b"x\r\n" * 500_000)
-            assert session.deliver(OUTGOING).reply.code == 250
-            assert session.deliver(large).reply.code == 250
-    assert len(server.contents) == 2
+    with ScriptedServer(polite(certificate=GOOD)) as server:
+        assert deliver(server_at("127.0.0.1", server.port), through_a_pipe).reply.code == 250
+    assert server.heard_in_clear.startswith(b"EHLO [127.0.0.1]\r\n")
 
 
-def test_a_proxy_that_fails_is_a_connect_error() -> None:
-    def refuse(_server: Server) -> socket.socket:
-        raise OSError("the proxy says 403")
+def test_a_proxy_may_be_reached_over_tls(tmp_path: Path) -> None:
+    """An event loop takes no such socket, and says so."""
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs.load_cert_chain(*GOOD.write(tmp_path, "proxy"))
+    large = Outgoing(DeliveryId("d2"), OUTGOING.envelope, OUTGOING.content + (b"x" * 70 + b"\r\n") * 3000)
 
-    with pytest.raises(ConnectError, match="the proxy says 403") as caught:
-        SmtpTransport(Server("mail.test"), context=TRUSTED, dial=refuse).deliver(OUTGOING)
+    def over_tls(server: Server) -> socket.socket:
+        its, ours = socket.socketpair()
+        far = socket.create_connection((server.host, server.port))
+        Thread(target=lambda: pumping(theirs.wrap_socket(its, server_side=True), far), daemon=True).start()
+        return TRUSTED.wrap_socket(ours, server_hostname="localhost")
+
+    with ScriptedServer(polite(certificate=GOOD)) as server:
+        where = server_at("127.0.0.1", server.port)
+        assert SmtpTransport(where, context=TRUSTED, dial=over_tls).deliver(large).reply.code == 250
+        with pytest.raises(ConnectError, match="SSLSocket"):
+            on_a_loop(where, over_tls)
+
+
+def raising(error: Exception) -> Dial:
+    def dial(_server: Server) -> socket.socket:
+        raise error
+
+    return dial
+
+
+def closed(_server: Server) -> socket.socket:
+    connection = socket.socket()
+    connection.close()
+    return connection
+
+
+@DRIVERS
+@pytest.mark.parametrize(
+    ("dial", "says"),
+    [
+        (raising(OSError("the proxy says 403")), "the proxy says 403"),
+        (raising(TimeoutError()), "timed out"),
+        (raising(RuntimeError("user:s3cret@proxy is down")), "RuntimeError"),
+        (closed, "cannot be reached"),
+        (lambda _server: None, "cannot be reached"),
+    ],
+)
+def test_a_proxy_that_fails_is_a_connect_error(dial: Dial, says: str, deliver: Deliver) -> None:
+    with pytest.raises(ConnectError, match=says) as caught:
+        deliver(Server("mail.test"), dial)
     assert caught.value.retry is Retry.LATER
+    assert "s3cret" not in str(caught.value)
+
+
+def test_on_a_loop_a_proxy_is_not_waited_for_long_and_what_comes_late_is_closed() -> None:
+    goes_on, closed_late = Event(), Event()
+
+    class Dialled(socket.socket):
+        def close(self) -> None:
+            super().close()
+            closed_late.set()
+
+    dialled = Dialled()
+
+    def late(_server: Server) -> socket.socket:
+        goes_on.wait(5)
+        return dialled
+
+    async def impatient() -> None:
+        began = monotonic()
+        with pytest.raises(ConnectError, match="timed out"):
+            await AsyncSmtpTransport(where, context=TRUSTED, dial=late).deliver(OUTGOING)
+        assert monotonic() - began < 2
+        goes_on.set()
+        assert await asyncio.to_thread(closed_late.wait, 5)
+
+    where = Server("mail.test", limits=Limits.all_of(0.2))
+    asyncio.run(asyncio.wait_for(impatient(), 5))
+
+
+def test_a_name_that_is_looked_up_for_ever_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on = Event()
+
+    def stalled(*_asked: object, **_how: object) -> list[object]:
+        goes_on.wait(5)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", stalled)
+    began = monotonic()
+    with pytest.raises(ConnectError, match="not looked up in time"):
+        sync(Server("mail.test", limits=Limits.all_of(0.2)))
+    assert monotonic() - began < 2
+    goes_on.set()
+
+
+@pytest.mark.parametrize("deliver", [sync, on_a_loop])
+def test_an_address_of_the_sixth_version_is_reached_by_its_literal(deliver: Callable[[Server], Receipt]) -> None:
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this machine has no ::1")
+    with ScriptedServer(polite(certificate=GOOD)) as server, listener:
+
+        def hand_on() -> None:
+            caller, _ = listener.accept()
+            pumping(caller, socket.create_connection(("127.0.0.1", server.port)))
+
+        Thread(target=hand_on, daemon=True).start()
+        assert deliver(server_at("::1", listener.getsockname()[1])).reply.code == 250
+    assert server.heard_in_clear.startswith(b"EHLO [IPv6:::1]\r\n")
 
 
 def test_a_server_whose_queue_is_full_is_not_waited_for_long() -> None:

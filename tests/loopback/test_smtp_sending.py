@@ -23,8 +23,8 @@ from custom_smtp import (
 )
 from custom_smtp.edge.smtp_asyncio import AsyncSmtpTransport
 from custom_smtp.edge.threads import ArchiveInThread, JournalInThread
-from custom_smtp.errors import AuthError, MailError, RefusedError, Step, TlsError
-from custom_smtp.events import Accepted, Refused
+from custom_smtp.errors import ArchiveError, AuthError, MailError, RefusedError, Step, TlsError, UnrecordedError
+from custom_smtp.events import Accepted, Event, Refused
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.server_report import Concern
 from custom_smtp.servers import Limits, Pace
@@ -126,6 +126,50 @@ def test_a_loop_that_is_left_writes_down_what_was_on_its_way(connections: int) -
     assert written[:7] == [1, 2, 3, 4, 5, 6, 7]
 
 
+class Failing:
+    """A journal that fails at some deliveries, and a `MemoryJournal` else."""
+
+    def __init__(self, *failing: str) -> None:
+        self.kept = MemoryJournal()
+        self._failing = failing
+
+    def record(self, event: Event, /) -> bool:
+        if event.about.delivery_id in self._failing:
+            raise ArchiveError("the disk is full")
+        return self.kept.record(event)
+
+    def of_delivery(self, delivery_id: DeliveryId, /) -> list[Event]:
+        return self.kept.of_delivery(delivery_id)
+
+    def of_recipient(self, recipient: str, /) -> list[Event]:
+        return self.kept.of_recipient(recipient)
+
+
+@pytest.mark.parametrize("failing", [("d2",), ("d2", "d3")])
+def test_what_cannot_be_written_down_keeps_no_other_from_it(failing: tuple[str, ...]) -> None:
+    journal = Failing(*failing)
+    with ScriptedServer(polite(certificate=GOOD, offers=CHUNKING)) as server:
+        transport = SmtpTransport(server_at(server.port), context=TRUSTED)
+        sender = Sender(transport, Preparation(new_id=SerialIds()), journal=journal)
+        with transport.session(connections=3) as session, pytest.raises(UnrecordedError):
+            list(sender.send_all(mails(40), through=session))
+        arrived = len(server.contents)
+    written = sum(bool(journal.of_delivery(DeliveryId(f"d{number}"))) for number in range(1, 41))
+    assert written == arrived - len(failing)
+
+
+def test_what_an_earlier_loop_left_unclaimed_is_not_taken_for_ours() -> None:
+    journal = MemoryJournal()
+    with ScriptedServer(polite(certificate=GOOD, offers=CHUNKING)) as server:
+        transport = SmtpTransport(server_at(server.port), context=TRUSTED)
+        sender = Sender(transport, Preparation(new_id=SerialIds()), journal=journal)
+        with transport.session() as session:
+            loop = session.deliver_all(sender.preparation.prepare(mail).outgoing for mail in mails(20))
+            next(loop)
+            loop.close()  # type: ignore[attr-defined]  # a generator
+            assert len(list(sender.send_all(mails(2), through=session))) == 2
+
+
 def test_a_loop_on_a_loop_that_is_left_writes_down_what_was_on_its_way() -> None:
     journal = MemoryJournal()
 
@@ -183,6 +227,7 @@ def test_a_server_that_works_is_reported_with_what_it_lacks() -> None:
         assert report.extensions == ("AUTH PLAIN", "8BITMIME")
         assert set(report.concerns) == {Concern.NO_PIPELINING, Concern.NO_SIZE, Concern.NO_ENHANCED_CODES}
         assert "four round trips" in str(report)
+        assert f"its certificate ends on {report.channel.certificate_ends:%Y-%m-%d}" in str(report)
     assert b"MAIL" not in server.heard_in_secret
 
 
@@ -216,6 +261,21 @@ def test_a_transcript_tells_everything_but_secrets_and_content(offers: tuple[str
     assert lines[-1] == "> QUIT"
     for secret in ("s3cret", "czNjcmV0", "Subject", "text/plain"):
         assert secret not in told
+
+
+def test_a_transcript_that_fails_makes_no_accepted_mail_look_like_one_that_failed() -> None:
+    """A terminal that cannot spell what the server says, for instance."""
+
+    def ascii_alone(line: str) -> None:
+        line.encode("ascii")
+
+    script = polite({"CONTENT": "250 2.0.0 Grüße", "BDAT": "250 2.0.0 Grüße"}, certificate=GOOD, offers=CHUNKING)
+    with ScriptedServer(script) as server:
+        where = server_at(server.port)
+        Sender(SmtpTransport(where, context=TRUSTED, transcript=ascii_alone)).send(next(mails(1)))
+        asynchronous = AsyncSmtpTransport(where, context=TRUSTED, transcript=ascii_alone)
+        asyncio.run(AsyncSender(asynchronous).send(next(mails(1))))
+    assert len(server.taken) == 2
 
 
 # How far ahead

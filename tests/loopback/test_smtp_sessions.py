@@ -6,14 +6,16 @@ import sys
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import islice
 
 import pytest
+from attrs import evolve
 
-from custom_smtp import Credentials, Outgoing, Receipt, Server, SmtpTransport, Tls
-from custom_smtp.errors import AuthError, ConfigurationError, RefusedError, Retry
-from custom_smtp.outgoing import Outcome
+from custom_smtp import Address, Credentials, Outgoing, Receipt, Server, SmtpTransport, Tls
+from custom_smtp.edge.smtp_asyncio import AsyncSmtpTransport
+from custom_smtp.errors import AuthError, ConfigurationError, ConnectError, RefusedError, Retry
+from custom_smtp.outgoing import Envelope, Outcome
 from custom_smtp.servers import Limits, OAuthCredentials, Pace
 from custom_smtp.testing.server import Answer, Conversation, Failed, Script, ScriptedServer, polite
 
@@ -86,6 +88,59 @@ def test_a_line_takes_no_more_mails_than_the_server_names(way: str) -> None:
     assert {told(outcome.result) for outcome in outcomes} == {"accepted"}
 
 
+def to_domains(*names: str) -> tuple[Outgoing, ...]:
+    """A mail to each, or to several at once: ``"a b"``."""
+    return tuple(
+        evolve(mail(number), envelope=Envelope(None, tuple(Address(f"r@{name}.example") for name in domains.split())))
+        for number, domains in enumerate(names)
+    )
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("most", "domains", "expected"),
+    [
+        (1, "aabba", [2, 2, 1]),
+        (2, "aabbaca", [5, 2]),
+        (9, "abcabc", [6]),
+    ],
+)
+def test_a_line_takes_mail_for_no_more_domains_than_the_server_names(
+    way: str, most: int, domains: str, expected: list[int]
+) -> None:
+    several, offers = to_domains(*domains), (*WAYS[way], f"LIMITS RCPTDOMAINMAX={most}")
+    with ScriptedServer(speaking(offers)()) as server, transport(server).session() as session:
+        outcomes = list(session.deliver_all(several))
+    assert lines(server) == expected
+    is_safe(several, outcomes, server.taken, server.contents)
+    assert {told(outcome.result) for outcome in outcomes} == {"accepted"}
+
+
+def test_on_a_loop_it_is_the_same() -> None:
+    several = to_domains(*"aabba")
+
+    async def send(where: Server) -> list[Outcome]:
+        async with AsyncSmtpTransport(where, context=TRUSTED).session() as session:
+            return [outcome async for outcome in session.deliver_all(several)]
+
+    with ScriptedServer(speaking((*BY_BDAT, "LIMITS RCPTDOMAINMAX=1"))()) as server:
+        outcomes = asyncio.run(send(transport(server).server))
+    assert lines(server) == [2, 2, 1]
+    assert {told(outcome.result) for outcome in outcomes} == {"accepted"}
+
+
+def test_a_mail_to_more_domains_than_the_server_names_is_refused_without_a_word() -> None:
+    several = to_domains("a", "a b", "a")
+    with (
+        ScriptedServer(speaking((*BY_DOT, "LIMITS RCPTDOMAINMAX=1"))()) as server,
+        transport(server).session() as session,
+    ):
+        outcomes = list(session.deliver_all(several))
+    assert [told(outcome.result) for outcome in outcomes] == ["accepted", "refused ehlo 550", "accepted"]
+    assert lines(server) == [2]
+    assert b"r@b.example" not in server.heard_in_secret
+
+
 def test_a_mail_with_more_recipients_than_the_server_names_is_refused_without_a_word() -> None:
     with ScriptedServer(speaking((*BY_DOT, "LIMITS RCPTMAX=1"))()) as server, transport(server).session() as session:
         with pytest.raises(RefusedError, match="recipients at once"):
@@ -151,6 +206,59 @@ def test_a_line_that_was_idle_for_too_long_is_not_used_again() -> None:
         threading.Event().wait(0.01)
         session.deliver(mail(2))
     assert len(server.conversations) == 2
+
+
+def slowly(seconds: float, count: int) -> Iterator[Outgoing]:
+    for outgoing in mails(count):
+        threading.Event().wait(seconds)
+        yield outgoing
+
+
+def brief(server: ScriptedServer) -> SmtpTransport:
+    where = Server("127.0.0.1", server.port, CREDENTIALS, limits=Limits.all_of(0.5))
+    return SmtpTransport(where, context=TRUSTED)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_answer_that_came_while_the_caller_was_busy_is_an_answer(way: str) -> None:
+    with ScriptedServer(speaking(WAYS[way])()) as server, brief(server).session() as session:
+        outcomes = list(session.deliver_all(slowly(0.7, 3)))
+        for outcome in session.deliver_all(mails(5)):
+            threading.Event().wait(0.7)
+            outcomes.append(outcome)
+    assert [told(outcome.result) for outcome in outcomes] == ["accepted"] * 8
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("death", [Conversation.close, Conversation.drop])
+def test_a_line_that_died_while_the_next_mail_was_waited_for_is_not_used(
+    way: str, death: Callable[[Conversation], None]
+) -> None:
+    def answer(conversation: Conversation) -> None:
+        conversation.say("250 2.0.0 queued")
+        death(conversation)
+
+    step = "BDAT" if way == "by BDAT" else "CONTENT"
+    with ScriptedServer(speaking(WAYS[way], {step: [answer]})()) as server, transport(server).session() as session:
+        outcomes = list(session.deliver_all(slowly(0.2, 3)))
+    assert [told(outcome.result) for outcome in outcomes] == ["accepted"] * 3
+
+
+def test_a_mail_is_on_its_way_before_the_next_is_asked_for() -> None:
+    heard = threading.Event()
+
+    def answer(conversation: Conversation) -> None:
+        heard.set()
+        conversation.say("250 2.0.0 queued")
+
+    def waiting() -> Iterator[Outgoing]:
+        yield mail(1)
+        assert heard.wait(5)
+        yield mail(2)
+
+    with ScriptedServer(speaking(BY_BDAT, {"BDAT": [answer]})()) as server, transport(server).session() as session:
+        outcomes = list(session.deliver_all(waiting()))
+    assert [told(outcome.result) for outcome in outcomes] == ["accepted"] * 2
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -256,6 +364,114 @@ def test_an_iterable_that_fails_takes_no_outcome_with_it(way: str, connections: 
     assert [outcome.delivery_id for outcome in outcomes] == [f"m{number}" for number in range(1, 8)]
     assert {told(outcome.result) for outcome in outcomes} == {"accepted"}
     is_safe(mails(7), outcomes, server.taken, server.contents)
+
+
+class Unspeakable(Address):
+    """A part of somebody else's that breaks when it is used."""
+
+    @property
+    def wire(self) -> str:
+        raise LookupError("somebody else's part is broken")
+
+
+def breaking_at(number: int, several: int) -> Iterator[Outgoing]:
+    for place, outgoing in enumerate(mails(several), 1):
+        [recipient] = outgoing.envelope.recipients
+        broken = evolve(outgoing, envelope=Envelope(outgoing.envelope.sender, (Unspeakable(recipient.email),)))
+        yield broken if place == number else outgoing
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("connections", [1, 4])
+@pytest.mark.parametrize("driver", ["threads", "asyncio"])
+def test_what_breaks_on_our_own_side_is_raised_and_no_mail_that_left_is_untold(
+    driver: str, connections: int, way: str
+) -> None:
+    outcomes: list[Outcome] = []
+
+    async def on_a_loop(server: Server) -> None:
+        sending = AsyncSmtpTransport(server, context=TRUSTED)
+        async with sending.session(connections=connections) as session:
+            try:
+                async with asyncio.timeout(10):
+                    async for outcome in session.deliver_all(breaking_at(3, 8)):
+                        outcomes.append(outcome)
+            finally:
+                outcomes.extend(await session.take_unclaimed())
+
+    def in_threads(server: Server) -> None:
+        sending = SmtpTransport(server, context=TRUSTED)
+        with sending.session(connections=connections) as session:
+            try:
+                outcomes.extend(session.deliver_all(breaking_at(3, 8)))
+            finally:
+                outcomes.extend(session.take_unclaimed())
+
+    def send(server: Server) -> None:
+        asyncio.run(on_a_loop(server)) if driver == "asyncio" else in_threads(server)
+
+    with ScriptedServer(speaking(WAYS[way])()) as server, pytest.raises(LookupError, match="broken"):
+        send(transport(server).server)
+    told_of = {str(outcome.delivery_id): told(outcome.result) for outcome in outcomes}
+    assert {f"m{taken.recipients[0].partition('@')[0].removeprefix('r')}" for taken in server.taken} <= set(told_of)
+    assert told_of.get("m3", "connect") == "connect"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_interrupted_loop_tells_of_what_was_on_its_way(way: str) -> None:
+    def interrupted() -> Iterator[Outgoing]:
+        yield from mails(5)
+        raise KeyboardInterrupt
+
+    outcomes: list[Outcome] = []
+    with ScriptedServer(speaking(WAYS[way])()) as server, transport(server).session() as session:
+        with pytest.raises(KeyboardInterrupt):
+            outcomes.extend(session.deliver_all(interrupted()))
+        outcomes += session.take_unclaimed()
+    known = {outcome.delivery_id: told(outcome.result) for outcome in outcomes}
+    assert set(known.values()) <= {"accepted", "uncertain"}
+    assert {f"m{content[14:15].decode()}" for content in server.contents} <= set(known)
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+def test_the_end_of_a_session_ends_the_loop_that_was_left(connections: int) -> None:
+    threads = threading.active_count()
+    with ScriptedServer(speaking(BY_BDAT)()) as server:
+        with transport(server).session(connections=connections) as session:
+            claimed = list(islice(session.deliver_all(endless()), 5))
+        assert threading.active_count() <= threads + 2 * connections + 1  # the server's own
+        outcomes = [*claimed, *session.take_unclaimed()]
+    assert all(b"QUIT" in each.heard_in_secret for each in server.conversations)
+    assert len(server.taken) == len(outcomes)
+
+
+def test_the_end_of_a_session_on_a_loop_ends_the_loop_that_was_left() -> None:
+    async def leave(server: Server) -> list[Outcome]:
+        async with AsyncSmtpTransport(server, context=TRUSTED).session(connections=2) as session:
+            outcomes = []
+            async for outcome in session.deliver_all(endless()):
+                outcomes.append(outcome)
+                if len(outcomes) == 5:
+                    break
+        assert len(asyncio.all_tasks()) == 1
+        return outcomes + await session.take_unclaimed()
+
+    with ScriptedServer(speaking(BY_BDAT)()) as server:
+        outcomes = asyncio.run(leave(transport(server).server))
+    assert len(server.taken) == len(outcomes)
+
+
+def test_one_mail_within_a_loop_leaves_the_loop_as_it_is() -> None:
+    with ScriptedServer(speaking(BY_DOT)()) as server, transport(server).session() as session:
+        claimed = []
+        loop = session.deliver_all(mails(6))
+        for outcome in loop:
+            claimed.append(outcome)
+            if len(claimed) == 2:
+                session.deliver(mail(99))
+                break
+        outcomes = [*claimed, *session.take_unclaimed()]
+    assert len(server.taken) == len(outcomes) + 1
 
 
 @pytest.mark.parametrize("connections", [1, 4])
@@ -415,6 +631,57 @@ def test_the_error_challenge_is_answered_and_the_no_that_follows_is_told(mechani
     answer = {"OAUTHBEARER": b"AQ==\r\n", "XOAUTH2": b"\r\n"}[mechanism]
     heard = logged_in(LOGINS[mechanism], WRONG).heard_in_secret
     assert heard.partition(b"AUTH ")[2].partition(b"\r\n")[2].startswith(answer)
+
+
+def test_a_server_that_talks_on_while_we_write_fills_no_memory_on_a_loop() -> None:
+    """It reads nothing, so that the content stands still; what it says waits with it, not with us."""
+    said: list[int] = []
+
+    def talk(client: Conversation) -> None:
+        client.say("354 go ahead")
+        threading.Event().wait(0.3)  # until the content is on its way
+        with suppress(OSError):
+            while True:
+                client._socket.sendall(b"250-and then\r\n" * 1000)
+                said.append(14_000)
+
+    large = mail(1, size=20_000_000)
+    with ScriptedServer(polite({"DATA": talk}, certificate=GOOD, offers=BY_DOT)) as server:
+        where = evolve(transport(server).server, limits=Limits.all_of(2))
+        with pytest.raises(ConnectError):
+            asyncio.run(AsyncSmtpTransport(where, context=TRUSTED).deliver(large))
+        server.conversations[0].cut()
+    assert sum(said) < 20_000_000, "more than the system itself may hold"
+
+
+def test_on_a_loop_a_token_that_takes_its_time_holds_nothing_up() -> None:
+    begun, fetched = threading.Event(), threading.Event()
+
+    def fetch() -> str:
+        begun.set()
+        assert fetched.wait(5), "the loop stands still meanwhile"
+        return "ya29.a-bearer-token"
+
+    async def send(where: Server) -> None:
+        sending = asyncio.create_task(AsyncSmtpTransport(where, context=TRUSTED).deliver(mail(1)))
+        assert await asyncio.to_thread(begun.wait, 5)
+        fetched.set()
+        assert (await sending).reply.code == 250
+
+    script = polite(certificate=GOOD, offers=("AUTH OAUTHBEARER",), logins=KNOWN)
+    with ScriptedServer(script) as server:
+        asyncio.run(send(transport(server, credentials=OAuthCredentials("ada@example.net", fetch)).server))
+
+
+def test_on_a_loop_a_token_that_is_not_to_be_had_is_told() -> None:
+    def fetch() -> str:
+        raise OSError("the token endpoint is away")
+
+    with ScriptedServer(polite(certificate=GOOD)) as server:
+        where = transport(server, credentials=OAuthCredentials("ada@example.net", fetch)).server
+        with pytest.raises(AuthError) as caught:
+            asyncio.run(AsyncSmtpTransport(where, context=TRUSTED).deliver(mail(1)))
+    assert caught.value.retry is Retry.LATER
 
 
 @pytest.mark.parametrize("connections", [1, 3])

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from custom_smtp.edge._smtp_tls import (
     verifying_context,
 )
 from custom_smtp.edge.smtp_asyncio import AsyncSmtpTransport
-from custom_smtp.errors import ConfigurationError, ResolveError, Retry, TlsError, TransportError
+from custom_smtp.errors import ConfigurationError, ConnectError, ResolveError, Retry, TlsError
 from custom_smtp.outgoing import Envelope
 from custom_smtp.ports import ValidatingResolver
 from custom_smtp.servers import Dane, Limits
@@ -239,6 +240,13 @@ def test_a_context_that_leaves_the_least_version_to_openssl_is_refused() -> None
         SmtpTransport(Server(HOST), context=context)
 
 
+def test_a_servers_context_is_refused() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.verify_mode, context.check_hostname = ssl.CERT_REQUIRED, True
+    with pytest.raises(ConfigurationError, match="is a server's"):
+        SmtpTransport(Server(HOST), context=context)
+
+
 @pytest.mark.parametrize("level", [0, 1])
 def test_a_context_that_takes_weak_keys_is_refused(level: int) -> None:
     context = client_context(AUTHORITY)
@@ -378,13 +386,75 @@ def test_a_client_shows_the_certificate_of_its_context(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", LATER_TLS, ids=lambda version: str(version.name))
 def test_a_client_without_one_is_turned_away_and_has_said_nothing_in_clear(version: ssl.TLSVersion) -> None:
+    """By TLS 1.3 it hears of it only when its own handshake is done: that is no broken line, but no TLS either."""
     trust = client_context(AUTHORITY)
     trust.maximum_version = version
-    with ScriptedServer(demanding([])) as server, pytest.raises(TransportError) as caught:
-        SmtpTransport(at(server), context=trust).deliver(OUTGOING)
-    assert caught.value.retry is Retry.LATER
+    with ScriptedServer(demanding([])) as server:
+        for deliver in DRIVERS.values():
+            with pytest.raises(TlsError, match="nothing was said") as caught:
+                deliver(at(server), trust)
+            assert caught.value.retry is Retry.LATER
     assert not server.heard_in_clear
     assert not server.contents
+
+
+DRIVERS: dict[str, Callable[[Server, ssl.SSLContext], Receipt]] = {
+    "sync": lambda server, trust: SmtpTransport(server, context=trust).deliver(OUTGOING),
+    "asyncio": lambda server, trust: asyncio.run(AsyncSmtpTransport(server, context=trust).deliver(OUTGOING)),
+}
+
+
+def shaking_hands_and(version: ssl.TLSVersion, last: Callable[[ssl.SSLObject], None], behind: bytes = b"") -> Script:
+    """STARTTLS, and in one packet with the handshake's end these last words, and what is not encrypted at all."""
+
+    def serve(conversation: Conversation) -> None:
+        conversation.say("220 mail.test ESMTP")
+        conversation.hear()
+        conversation.say("250-mail.test", "250 STARTTLS")
+        conversation.hear()
+        conversation.say("220 go ahead")
+        context = server_context(GOOD)
+        context.maximum_version = version
+        came, leaves = ssl.MemoryBIO(), ssl.MemoryBIO()
+        encrypted = context.wrap_bio(came, leaves, server_side=True)
+        while True:
+            try:
+                encrypted.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                conversation._socket.sendall(leaves.read())
+                came.write(conversation._receive())
+        last(encrypted)
+        conversation._socket.sendall(leaves.read() + behind)
+        conversation.hear_nothing()
+
+    return serve
+
+
+def goodbye(encrypted: ssl.SSLObject) -> None:
+    with suppress(ssl.SSLError):
+        encrypted.unwrap()
+
+
+@pytest.mark.parametrize("deliver", DRIVERS.values(), ids=DRIVERS)
+@pytest.mark.parametrize("version", LATER_TLS, ids=lambda version: str(version.name))
+def test_a_goodbye_in_one_packet_with_the_handshake_is_no_injection(
+    version: ssl.TLSVersion, deliver: Callable[[Server, ssl.SSLContext], Receipt]
+) -> None:
+    with ScriptedServer(shaking_hands_and(version, goodbye)) as server, pytest.raises(ConnectError) as caught:
+        deliver(at(server, tls=Tls.STARTTLS), TRUSTED)
+    assert caught.value.retry is Retry.LATER
+
+
+@pytest.mark.parametrize("deliver", DRIVERS.values(), ids=DRIVERS)
+@pytest.mark.parametrize("version", LATER_TLS, ids=lambda version: str(version.name))
+def test_clear_text_behind_the_handshake_is_no_tls(
+    version: ssl.TLSVersion, deliver: Callable[[Server, ssl.SSLContext], Receipt]
+) -> None:
+    script = shaking_hands_and(version, lambda _encrypted: None, b"250-mail.test\r\n250 AUTH PLAIN\r\n")
+    with ScriptedServer(script) as server, pytest.raises(TlsError, match="nothing was said"):
+        deliver(at(server, tls=Tls.STARTTLS), TRUSTED)
+    assert b"AUTH" not in server.heard_in_clear
 
 
 # --- DANE -------------------------------------------------------------------------------------------------------------
@@ -453,6 +523,18 @@ def test_no_answer_is_never_taken_for_nothing_published(dane: Dane) -> None:
         published_for(Server(HOST, dane=dane), NEVER_TOLD)
     assert caught.value.retry is Retry.LATER
     assert isinstance(caught.value.__cause__, ResolveError)
+
+
+def test_a_resolver_that_breaks_is_one_that_gives_no_answer() -> None:
+    resolver = proven(OURS)
+
+    def break_down() -> None:
+        raise RuntimeError("out of file handles")
+
+    resolver.before = break_down
+    with pytest.raises(TlsError, match="out of file handles") as caught:
+        published_for(Server(HOST, dane=Dane.REQUIRED), resolver)
+    assert caught.value.retry is Retry.LATER
 
 
 def test_nobody_is_asked_where_it_is_not_set() -> None:

@@ -127,9 +127,9 @@ class Web:
 
         return answer
 
-    def tracked(self, html: str) -> str:
+    def tracked(self, html: str, tracker: Tracker | None = None) -> str:
         mail = Mail(sender=Address("hello@shop.example"), to=ADA, subject="Autumn", html=html)
-        tracked = self.tracker.track(mail, DELIVERY_ID).html
+        tracked = (tracker or self.tracker).track(mail, DELIVERY_ID).html
         assert tracked is not None
         return tracked
 
@@ -174,6 +174,26 @@ def test_a_tracked_mail_looks_the_same(tab: Tab, web: Web) -> None:
     assert web.pages["/tracked"] != original
     assert pictures["/tracked"] == pictures["/original"]
     assert pictures["/other"] != pictures["/original"]
+
+
+def test_the_hidden_link_is_not_seen_and_not_reached(tab: Tab, web: Web) -> None:
+    # Even where the mail's own styles would make something of it.
+    styles = "<style>a { display: block; margin: 9px; border: 3px solid; padding: 20px; background: #f00 } </style>"
+    original = MAIL.format(word="Nur heute:", port=web.port).replace("</head>", f"{styles}</head>")
+    trapping = Tracker(f"{web.address}/t", TOKENS, honeypot=True)
+    web.pages = {"/original": original, "/trapping": web.tracked(original, trapping)}
+    pictures = {}
+    for path in web.pages:
+        tab.open(web.address + path)
+        pictures[path] = tab.picture()
+    assert pictures["/trapping"] == pictures["/original"]
+    hidden = "document.querySelector('a[aria-hidden]')"
+    assert tab.ask(f"[{hidden}.tabIndex, {hidden}.offsetWidth, {hidden}.offsetHeight, {hidden}.innerText]") == [
+        -1,
+        0,
+        0,
+        "",
+    ]
 
 
 def test_an_open_is_recorded_once_and_a_click_lands(tab: Tab, web: Web) -> None:

@@ -7,7 +7,7 @@ import select
 import smtplib
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
 
@@ -15,14 +15,12 @@ from ..dane import Tlsa
 from ..errors import ConnectError, NoAnswerError, TlsError
 from ..outgoing import Channel
 from ..servers import Server
+from .reaching import Dial, address_literal, dialled, words_of
 from .smtp_tls import TlsLayer
 
 _CHUNK = 65536
 # A socket may be secret by itself, to a proxy. No record of TLS is longer than a chunk, so that it holds nothing back.
 _NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-
-Dial = Callable[[Server], socket.socket]
-"""Opens a connection to a server; what it cannot, it tells by an OSError."""
 
 
 class SmtpLine(smtplib.SMTP):
@@ -32,6 +30,8 @@ class SmtpLine(smtplib.SMTP):
     """
 
     sock: socket.socket
+    untouched: bool = True
+    """Whether not a byte has left of what was to be written last."""
 
     def __init__(self, server: Server, context: ssl.SSLContext, dial: Dial, published: Sequence[Tlsa] = ()) -> None:
         super().__init__(local_hostname=server.helo_name or "localhost", timeout=server.limits.connect)
@@ -40,7 +40,7 @@ class SmtpLine(smtplib.SMTP):
         self._dial = dial
         self._published = published
         self._tls: TlsLayer | None = None
-        self._early = b""
+        self._fresh = False
 
     def open(self) -> None:
         """Reach the server.
@@ -48,22 +48,14 @@ class SmtpLine(smtplib.SMTP):
         Raises:
             ConnectError: it cannot be reached.
         """
-        try:
-            self.sock = self._dial(self._server)
-        except OSError as error:
-            raise ConnectError(f"{self._server} cannot be reached: {_words(error)}") from error
-        # Without it, a small write waits until the one before is acknowledged (Nagle's rule), and that takes its time.
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock = dialled(self._dial, self._server)
         # It never waits by itself: how long to wait is another matter for each word.
         self.sock.settimeout(0)
 
     @property
     def name(self) -> str:
-        """What we call ourselves: the address we call from, where we have no name (RFC 5321 section 4.1.3)."""
-        if self._server.helo_name:
-            return self._server.helo_name
-        address: str = self.sock.getsockname()[0].partition("%")[0]
-        return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+        """What we call ourselves: the address we call from, where we have no name."""
+        return self._server.helo_name or address_literal(self.sock.getsockname())
 
     def encrypt(self) -> Channel:
         """Make the line secret.
@@ -84,9 +76,7 @@ class SmtpLine(smtplib.SMTP):
             raise
         except ConnectError as error:
             raise layer.failed(error) from error
-        self._tls = layer
-        # What came in one packet with the end of the handshake.
-        self._early = layer.opened(b"")
+        self._tls, self._fresh = layer, True
         return layer.channel
 
     def write(self, words: bytes) -> None:
@@ -95,6 +85,7 @@ class SmtpLine(smtplib.SMTP):
         Raises:
             ConnectError: the line broke, or the server takes nothing in any more.
         """
+        self.untouched = True
         sealed = words if self._tls is None else self._tls.sealed(words)
         self._send(sealed, monotonic() + self._server.limits.reply)
 
@@ -104,7 +95,10 @@ class SmtpLine(smtplib.SMTP):
         Raises:
             ConnectError: nothing came in time, or the line broke.
         """
-        words, self._early = self._early, b""
+        words = self._early()
+        if not words and monotonic() >= until:
+            # It was the caller who took the time: an answer that came meanwhile is an answer.
+            words = self.look()
         while not words:
             came = self._receive(until)
             words = came if self._tls is None else self._tls.opened(came)
@@ -116,11 +110,17 @@ class SmtpLine(smtplib.SMTP):
         Raises:
             ConnectError: the line is closed or broken.
         """
-        if self._early:
-            words, self._early = self._early, b""
+        if words := self._early():
             return words
         came = self._received()
         return came if self._tls is None or not came else self._tls.opened(came)
+
+    def _early(self) -> bytes:
+        """What came in one packet with the end of the handshake."""
+        if self._tls is None or not self._fresh:
+            return b""
+        self._fresh = False
+        return self._tls.opened(b"")
 
     def _send(self, raw: bytes, until: float) -> None:
         sent = self._sent(raw)
@@ -131,11 +131,13 @@ class SmtpLine(smtplib.SMTP):
 
     def _sent(self, raw: bytes | memoryview) -> int:
         try:
-            return self.sock.send(raw)
+            sent = self.sock.send(raw)
         except _NOT_YET:
             return 0
         except OSError as error:
-            raise ConnectError(f"the line to {self._server} broke: {_words(error)}") from error
+            raise ConnectError(f"the line to {self._server} broke: {words_of(error)}") from error
+        self.untouched = False
+        return sent
 
     def _receive(self, until: float) -> bytes:
         while _ready(self.sock, until):
@@ -150,7 +152,7 @@ class SmtpLine(smtplib.SMTP):
         except _NOT_YET:
             return b""
         except OSError as error:
-            raise ConnectError(f"the line to {self._server} broke: {_words(error)}") from error
+            raise ConnectError(f"the line to {self._server} broke: {words_of(error)}") from error
         if not received:
             raise ConnectError(f"{self._server} closed the line")
         return received
@@ -177,7 +179,3 @@ def _by_select(sock: socket.socket, until: float, *, writing: bool = False) -> b
 
 # Python's select takes none of a process's many files but its first thousand, where there is poll.
 _ready = _by_poll if hasattr(select, "poll") else _by_select
-
-
-def _words(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error) or type(error).__name__

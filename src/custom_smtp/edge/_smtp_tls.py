@@ -11,7 +11,7 @@ from hmac import compare_digest
 from ipaddress import ip_address
 
 from ..dane import Tlsa, pin_of, tlsa_name, tlsa_of, usable
-from ..errors import ConfigurationError, ResolveError, Retry, TlsError
+from ..errors import ConfigurationError, Retry, TlsError
 from ..outgoing import Channel
 from ..ports import ValidatingResolver
 from ..servers import Dane, Server
@@ -50,6 +50,8 @@ def _strengthened(context: ssl.SSLContext) -> ssl.SSLContext:
 def _check_given(server: Server, given: ssl.SSLContext) -> None:
     if server.ca_file is not None:
         raise ConfigurationError("both a context and a ca_file were given: load the authority into the context")
+    if given.protocol is ssl.PROTOCOL_TLS_SERVER:
+        raise ConfigurationError("this SSLContext is a server's: make it with ssl.create_default_context()")
     if given.verify_mode is not ssl.CERT_REQUIRED or not given.check_hostname:
         raise ConfigurationError(
             "this SSLContext takes any certificate: make it with ssl.create_default_context(), "
@@ -94,7 +96,9 @@ def published_for(server: Server, resolver: ValidatingResolver | None) -> tuple[
     name = tlsa_name(server.host, server.port)
     try:
         answer = resolver.lookup_validated(name, "TLSA")
-    except ResolveError as error:
+    except ConfigurationError:
+        raise
+    except Exception as error:  # `ResolveError`, or what a resolver of somebody's own forgot to make one
         # Whoever can keep the answer away could otherwise undo what was published (RFC 7672 section 2.1.2).
         raise TlsError(
             f"what {server}'s certificate has to be was not to be learnt, so nothing was said: {error}"

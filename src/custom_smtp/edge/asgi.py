@@ -1,33 +1,49 @@
 """The ASGI door (ASGI 3): any endpoint as an application for any ASGI server or framework, alone or mounted.
 
 It keeps the promises of every door: see `custom_smtp.edge.doors`. Journals wait for their disk, so endpoint and journal
-work in a thread, and the event loop goes on meanwhile.
+work in a thread, and the event loop goes on meanwhile. A thread costs more than the whole of an answer: those that say
+of themselves that they never wait (`custom_smtp.ports.waits`) are called without one, and a journal whose ``record`` is
+an ``async def`` is awaited.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
-from typing import Any
+from inspect import iscoroutinefunction
+from typing import Any, cast
 
 from ..checks import ConfigurationError
-from ..ports import Clock, Endpoint, Journal
+from ..ports import AsyncJournal, Clock, Endpoint, Journal, waits
 from ..system import utc_now
 from ..web import BODY_LIMIT, Request, Response
-from .doors import check_door, client_address, complete, declared_length, first_values, refusal, settled
+from .doors import (
+    NOT_RECORDED,
+    READING,
+    answered,
+    as_sent,
+    check_door,
+    client_address,
+    declared_length,
+    first_values,
+    refusal,
+    settled,
+    unrecorded,
+)
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
+Asked = Callable[[], Request | Response]
 
 _LOG = logging.getLogger("custom_smtp.edge.asgi")
 
 
 def asgi(
     endpoint: Endpoint,
-    journal: Journal,
+    journal: Journal | AsyncJournal,
     *,
     body_limit: int = BODY_LIMIT,
     clock: Clock = utc_now,
@@ -37,7 +53,8 @@ def asgi(
 
     Args:
         endpoint: who answers; `custom_smtp.mounts.Mounts` for several.
-        journal: where what happened is written down. It is called from threads, one for each request.
+        journal: where what happened is written down. It is awaited (`ports.AsyncJournal`), called from threads, one for
+            each request, or, where neither it nor the endpoint ever waits, on the event loop.
         body_limit: in bytes; a longer body gets a 413.
         clock: says when a request came.
         trusted_proxies: how many proxies of your own stand in front. The client's address is then taken from
@@ -48,6 +65,7 @@ def asgi(
         ConfigurationError: a limit or a count cannot be.
     """
     check_door(body_limit, trusted_proxies)
+    settle = _settling(endpoint, journal)
 
     async def http(scope: Scope, receive: Receive, send: Send) -> None:
         headers = _headers(scope)
@@ -58,8 +76,8 @@ def asgi(
             response = body
         else:
             asked = partial(_request, scope, headers, body, clock, trusted_proxies)
-            response = await asyncio.to_thread(settled, endpoint, journal, asked, _LOG)
-        await _send(complete(response, scope["method"]), send)
+            response = await settle(asked)
+        await _send(response, scope["method"], send)
 
     answered = {"http": http, "lifespan": _lifespan, "websocket": _no_websocket}
 
@@ -69,6 +87,39 @@ def asgi(
         await answered[scope["type"]](scope, receive, send)
 
     return application
+
+
+def _settling(endpoint: Endpoint, journal: Journal | AsyncJournal) -> Callable[[Asked], Awaitable[Response]]:
+    """How a request is settled (see `settled`) so that the event loop is never held up."""
+
+    async def in_thread(asked: Asked) -> Response:
+        return await asyncio.to_thread(settled, endpoint, cast(Journal, journal), asked, _LOG)
+
+    async def at_once(asked: Asked) -> Response:
+        return settled(endpoint, cast(Journal, journal), asked, _LOG)
+
+    async def awaiting(asked: Asked) -> Response:
+        return await _settled(endpoint, cast(AsyncJournal, journal), asked, _LOG)
+
+    if iscoroutinefunction(journal.record):
+        return awaiting
+    return in_thread if waits(endpoint, journal) else at_once
+
+
+async def _settled(endpoint: Endpoint, journal: AsyncJournal, asked: Asked, log: logging.Logger) -> Response:
+    """What `settled` does, with a journal that is awaited."""
+    if waits(endpoint):
+        method, answer = await asyncio.to_thread(answered, endpoint, asked, log)
+    else:
+        method, answer = answered(endpoint, asked, log)
+    for event in answer.events:
+        try:
+            await journal.record(event)
+        except Exception as error:
+            log.exception(NOT_RECORDED, type(event).__name__, event.about.delivery_id)
+            if method not in READING:
+                return unrecorded(error)
+    return answer.response
 
 
 def _headers(scope: Scope) -> dict[str, str]:
@@ -119,10 +170,11 @@ async def _body(receive: Receive, declared: str, limit: int) -> bytes | Response
     return bytes(body)
 
 
-async def _send(response: Response, send: Send) -> None:
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
+async def _send(response: Response, method: str, send: Send) -> None:
+    headers, body = as_sent(response, method)
+    in_bytes = [(name.encode(), value.encode()) for name, value in headers]  # it is all ASCII: see `Response`
+    await send({"type": "http.response.start", "status": response.status, "headers": in_bytes})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _lifespan(_scope: Scope, receive: Receive, send: Send) -> None:

@@ -40,28 +40,37 @@ def settled(
         asked: makes the request of what the server told, or the answer to one that cannot be read.
         log: the door's own.
     """
-    try:
-        request = asked()
-        if isinstance(request, Response):
-            return request
-        return _recorded(endpoint.answer(request), journal, request, log)
-    except Exception:
-        log.exception("%s gave no answer", type(endpoint).__name__)
-        return refusal(500)
-
-
-def _recorded(answer: Answer, journal: Journal, request: Request, log: logging.Logger) -> Response:
+    method, answer = answered(endpoint, asked, log)
     for event in answer.events:
         try:
             journal.record(event)
         except Exception as error:
-            log.exception("%s of delivery %s is not recorded", type(event).__name__, event.about.delivery_id)
-            if request.method not in _READING:
-                return refusal(503 if isinstance(error, ArchiveError) else 500)
+            log.exception(NOT_RECORDED, type(event).__name__, event.about.delivery_id)
+            if method not in READING:
+                return unrecorded(error)
     return answer.response
 
 
-_READING = ("GET", "HEAD")
+def answered(endpoint: Endpoint, asked: Callable[[], Request | Response], log: logging.Logger) -> tuple[str, Answer]:
+    """The first half of `settled`: the method that was asked with, and the answer, nothing of which is recorded yet."""
+    try:
+        request = asked()
+        return ("", Answer(request)) if isinstance(request, Response) else (request.method, endpoint.answer(request))
+    except Exception:
+        log.exception("%s gave no answer", type(endpoint).__name__)
+        return "", Answer(refusal(500))
+
+
+NOT_RECORDED = "%s of delivery %s is not recorded"
+"""What is logged where the journal failed: the event's kind, and whose it was."""
+
+READING = ("GET", "HEAD")
+"""Methods that get their answer though the journal failed: a link has to work."""
+
+
+def unrecorded(error: Exception) -> Response:
+    """What whoever asked with another method gets where the journal failed so."""
+    return refusal(503 if isinstance(error, ArchiveError) else 500)
 
 
 def refusal(status: int) -> Response:
@@ -70,13 +79,13 @@ def refusal(status: int) -> Response:
     return Response(status, (("content-type", "text/plain; charset=utf-8"), ("cache-control", "no-store")), words)
 
 
-def complete(response: Response, method: str) -> Response:
-    """The response as it goes out: with its length, and without a body where HTTP has none (RFC 9110 section 6.4.1)."""
-    headers = tuple(header for header in response.headers if header[0] != "content-length")
+def as_sent(response: Response, method: str) -> tuple[list[tuple[str, str]], bytes]:
+    """Headers and body as they go out: with the length, and no body where HTTP has none (RFC 9110 section 6.4.1)."""
+    headers = [header for header in response.headers if header[0] != "content-length"]
     if response.status in (204, 304):
-        return Response(response.status, headers)
-    length = ("content-length", str(len(response.body)))
-    return Response(response.status, (*headers, length), b"" if method.upper() == "HEAD" else response.body)
+        return headers, b""
+    headers.append(("content-length", str(len(response.body))))
+    return headers, b"" if method.upper() == "HEAD" else response.body
 
 
 def declared_length(text: str) -> int | None:
@@ -89,7 +98,7 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 
 def first_values(query: str) -> dict[str, str]:
     """A query string's parameters, each with its first value."""
-    return dict(reversed(parse_qsl(query, keep_blank_values=True)))
+    return dict(reversed(parse_qsl(query, keep_blank_values=True))) if query else {}
 
 
 def client_address(peer: str, forwarded: str, trusted_proxies: int) -> str:

@@ -29,8 +29,8 @@ from ..server_report import ServerReport, report_on
 from ..servers import Server, Tls
 from ..smtp_dialogue import Dialogue, Ended
 from ..system import new_nonce
-from ._reaching import reach
-from ._smtp_line import Dial, SmtpLine
+from ._smtp_line import SmtpLine
+from .reaching import Dial, reach
 from .smtp_tls import check_resolver, published_for, verifying_context, warn_of_clear_text
 
 
@@ -47,7 +47,7 @@ class SmtpTransport:
         resolver: who is asked what the server's certificate has to be, where ``server.dane`` is set: a
             `custom_smtp.edge.dnspython.DnsValidatingResolver`, say. Asked anew for each line, before it is opened.
         transcript: is told each line of every dialogue, without credentials and content: for looking at what goes on.
-        dial: opens the connection: hand in your own to go through a proxy.
+        dial: opens the connection: hand in your own to go through a proxy. What it raises is told as a `ConnectError`.
 
     Raises:
         ConfigurationError: the authority's file cannot be read, or the context would take any certificate;
@@ -134,10 +134,12 @@ class SmtpSession:
 
     def deliver(self, outgoing: Outgoing, /) -> Receipt:
         """Hand one mail over. Raises what `SmtpTransport.deliver` does."""
-        [outcome] = self.deliver_all([outgoing])
-        if isinstance(outcome.result, TransportError):
-            raise outcome.result
-        return outcome.result
+        source = _Source(lambda _: None)
+        source.give_back([(0, outgoing)])
+        [ended] = self._serve(source)
+        if isinstance(ended.outcome.result, TransportError):
+            raise ended.outcome.result
+        return ended.outcome.result
 
     def deliver_all(self, outgoings: Iterable[Outgoing], /) -> Iterator[Outcome]:
         """Hand many mails over; tell what became of each, in their order.
@@ -150,13 +152,13 @@ class SmtpSession:
 
     def take_unclaimed(self) -> list[Outcome]:
         """What became of mails that were on their way when the loop over `deliver_all` was left; it ends here."""
-        if self._running is not None:
-            self._running.close()
+        self._end_loop()
         unclaimed, self._unclaimed = self._unclaimed, []
         return unclaimed
 
     def close(self) -> None:
-        """Say goodbye on every line."""
+        """Say goodbye on every line. A loop over `deliver_all` that was left ends here, if it has not before."""
+        self._end_loop()
         while self._kept:
             self._kept.popleft().leave()
 
@@ -168,6 +170,10 @@ class SmtpSession:
     ) -> None:
         self.close()
 
+    def _end_loop(self) -> None:
+        if self._running is not None and not self._running.gi_running:  # type: ignore[attr-defined]
+            self._running.close()
+
     def _in_turns(self, mails: Iterator[tuple[int, Outgoing]]) -> Generator[Outcome]:
         source, order = _Source(lambda _: next(mails, None)), _InOrder()
         ends = self._serve(source)
@@ -177,7 +183,12 @@ class SmtpSession:
         finally:
             # Left half-way: what is on its way is waited for, so that its end is known.
             source.stop()
-            self._unclaimed += [outcome for ended in ends for outcome in order.told(ended)] + order.rest()
+            try:
+                for ended in ends:
+                    self._unclaimed += order.told(ended)
+            finally:
+                self._unclaimed += [outcome for ended in source.interrupted for outcome in order.told(ended)]
+                self._unclaimed += order.rest()
         source.raise_failure()
 
     def _in_threads(self, mails: Iterator[tuple[int, Outgoing]]) -> Generator[Outcome]:
@@ -192,6 +203,7 @@ class SmtpSession:
                 yield from order.told(ended)
         finally:
             self._unclaimed += [outcome for ended in crew.finish() for outcome in order.told(ended)] + order.rest()
+        crew.raise_failure()
         source.raise_failure()
 
     def _serve(self, source: "_Source") -> Iterator[Ended]:
@@ -202,6 +214,9 @@ class SmtpSession:
             except TransportError as error:
                 yield Ended(first[0], Outcome(first[1].delivery_id, error))
                 continue
+            except BaseException as interruption:
+                interruption.outcome = ConnectError("interrupted before the mail was begun")  # type: ignore[attr-defined]
+                raise
             source.give_back([first])
             yield from conversation.converse(source)
             self._keep(conversation)
@@ -225,14 +240,22 @@ class SmtpSession:
 _PENDING_EACH = 16
 """Mails under way or waiting for each line of a session with several, before the first outcome is waited for."""
 
+_A_WHILE = 0.01
+"""Seconds with an outcome, or for the next mail, after which a line is looked at before it is used on."""
+
 _Mail = tuple[int, Outgoing]
 
 
 @define(eq=False)
 class _Source:
-    """Mails to send; those that were given back come first."""
+    """Mails to send; those that were given back come first.
+
+    Attributes:
+        interrupted: what is known of mails that were on their way when something else than the line broke.
+    """
 
     _take: Callable[[bool], _Mail | None]
+    interrupted: list[Ended] = field(factory=list, init=False)
     _back: "deque[_Mail]" = field(factory=deque, init=False)
     _stopped: bool = field(default=False, init=False)
     _failure: Exception | None = field(default=None, init=False)
@@ -301,6 +324,7 @@ class _Crew:
         self.pending = 0
         self._threads = [Thread(target=self._serve, args=(serve,), daemon=True) for _ in range(size)]
         self._dismissed = False
+        self._failure: BaseException | None = None
         for thread in self._threads:
             thread.start()
 
@@ -319,26 +343,40 @@ class _Crew:
             self._dismissed = True
             for _ in self._threads:
                 self._work.put(None)
-        while self.pending:
+        while self.pending and self._failure is None:
             yield self.next()
         for thread in self._threads:
             thread.join()
+        # After a failure the mails that its line never began are not heard of; all others are.
+        while self.has_ended:
+            ended = self._ended.get()
+            if isinstance(ended, Ended):
+                yield ended
+            else:
+                self._failure = self._failure or ended
+
+    def raise_failure(self) -> None:
+        """Raise what went wrong on a line, if anything did."""
+        if self._failure is not None:
+            raise self._failure
 
     def next(self) -> Ended:
         """The next that ends."""
         ended = self._ended.get()
         self.pending -= 1
         if isinstance(ended, BaseException):
-            # The mails of that thread will never be heard of: nothing is waited for any more.
-            self.pending = 0
+            self._failure = ended
             raise ended
         return ended
 
     def _serve(self, serve: Callable[[_Source], Iterator[Ended]]) -> None:
+        source = _Source(self._take)
         try:
-            for ended in serve(_Source(self._take)):
+            for ended in serve(source):
                 self._ended.put(ended)
         except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that waits for outcomes
+            for ended in source.interrupted:
+                self._ended.put(ended)
             self._ended.put(error)
 
     def _take(self, wait: bool) -> _Mail | None:
@@ -384,17 +422,29 @@ class _Conversation:
             while True:
                 # What the caller does with an outcome, and for the next mail, is done while the server works.
                 self._guarded(self._write)
+                looked = monotonic()
                 yield from dialogue.take_ended()
-                while dialogue.room and (mail := source.next(wait=False)) is not None:
+                # One that can be begun is written before the next is asked for, which may take its time.
+                while dialogue.room and not dialogue.has_words and (mail := source.next(wait=False)) is not None:
+                    if monotonic() - looked > _A_WHILE:
+                        self._guarded(self._listen)
+                        looked = monotonic()
                     dialogue.submit(mail[1], mail[0], monotonic())
                 if dialogue.over or (dialogue.idle and not dialogue.has_ended):
                     break
                 if not dialogue.has_words:
+                    dialogue.rest()
+                if not dialogue.has_words:
                     self._guarded(self._read)
             yield from dialogue.take_ended()
-        except BaseException:
+        except BaseException as interruption:
             self.line.close()
-            dialogue.over = True
+            if not dialogue.over:
+                dialogue.broken(ConnectError("interrupted"))
+            for ended in dialogue.take_ended():
+                source.interrupted.append(ended)
+                # Whoever waits for this mail alone hears what is known of it: `custom_smtp.sender.outcome_of`.
+                interruption.outcome = ended.outcome.result  # type: ignore[attr-defined]
             raise
         source.give_back(dialogue.unattempted())
         self._last_used = monotonic()
@@ -405,6 +455,10 @@ class _Conversation:
             return False
         try:
             words = self.line.look()
+            if words and self.dialogue.listening:
+                # The answer to the RSET behind a mail that was refused is nothing to wait for.
+                self.dialogue.hear(words, monotonic())
+                words = b""
         except ConnectError:
             words = b"closed"
         self.dialogue.over = bool(words)
@@ -420,8 +474,8 @@ class _Conversation:
 
     def _step(self) -> None:
         """Write what is to be written, and hear what comes."""
-        self._guarded(self._write)
-        self._guarded(self._read)
+        self._guarded(self._write, opening=True)
+        self._guarded(self._read, opening=True)
 
     def _write(self) -> None:
         dialogue = self.dialogue
@@ -435,11 +489,17 @@ class _Conversation:
         try:
             self.line.write(piece)
         except ConnectError:
+            self.dialogue.unwritten(untouched=self.line.untouched)
             # What the server said before it went tells more than the broken line.
             with suppress(ConnectError):
                 while words := self.line.look():
                     self.dialogue.hear(words, monotonic())
             raise
+
+    def _listen(self) -> None:
+        """Hear what has come while the caller was busy: a server that has gone gets no more mail."""
+        while words := self.line.look():
+            self.dialogue.hear(words, monotonic())
 
     def _read(self) -> None:
         dialogue = self.dialogue
@@ -448,12 +508,11 @@ class _Conversation:
         if dialogue.wants_tls:
             dialogue.encrypted(self.line.encrypt())
 
-    def _guarded(self, talk: Callable[[], None]) -> None:
+    def _guarded(self, talk: Callable[[], None], *, opening: bool = False) -> None:
         """Talk; a line that breaks ends the mails on it as what they are, or the opening with an error."""
         try:
             talk()
         except ConnectError as error:
-            opening = not self.dialogue.ready
             told = self.dialogue.broken(error)
             self.line.close()
             if opening:

@@ -1,14 +1,15 @@
 """Hands mail to an SMTP server on an event loop: the twin of `custom_smtp.edge.smtp`, driven by the same dialogue."""
 
 import asyncio
+import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from ..dane import Tlsa
 from ..errors import (
@@ -21,11 +22,16 @@ from ..errors import (
 )
 from ..outgoing import Channel, Outcome, Outgoing, Receipt
 from ..ports import ValidatingResolver
+from ..sasl import fresh_token
 from ..server_report import ServerReport, report_on
-from ..servers import Server, Tls
+from ..servers import OAuthCredentials, Server, Tls
 from ..smtp_dialogue import Dialogue, Ended
 from ..system import new_nonce
+from .reaching import HEAD_START, Dial, address_literal, dialled, words_of
 from .smtp_tls import TlsLayer, check_resolver, published_for, verifying_context, warn_of_clear_text
+
+_UNREAD = 1 << 18
+"""Octets that came and were not looked at yet, before no more are taken in."""
 
 _PENDING_EACH = 16
 """Mails under way or waiting for each line of a session, before no more are asked for."""
@@ -41,6 +47,8 @@ class AsyncSmtpTransport:
             ``server.ca_file`` and the system's trust.
         resolver: as of `SmtpTransport`; it is asked in a thread.
         transcript: is told each line of every dialogue, without credentials and content: for looking at what goes on.
+        dial: as of `SmtpTransport`; it is called in a thread, and its connection must not be an ``ssl.SSLSocket``. Left
+            out, the loop itself connects.
 
     Raises:
         ConfigurationError: the authority's file cannot be read, or the context would take any certificate.
@@ -53,6 +61,7 @@ class AsyncSmtpTransport:
     context: ssl.SSLContext | None = field(default=None, kw_only=True, repr=False)
     resolver: ValidatingResolver | None = field(default=None, kw_only=True, repr=False)
     transcript: Callable[[str], None] | None = field(default=None, kw_only=True, repr=False)
+    dial: Dial | None = field(default=None, kw_only=True, repr=False)
     _verifying: ssl.SSLContext = field(init=False, repr=False, eq=False)
 
     @_verifying.default
@@ -93,7 +102,9 @@ class AsyncSmtpTransport:
         published: Sequence[Tlsa] = ()
         if self.resolver is not None:
             published = await asyncio.to_thread(published_for, self.server, self.resolver)
-        return await _Conversation.begin(self.server, self._verifying, self.transcript, published)
+        server = await _with_token(self.server)
+        reached = await _reached(server, self.dial)
+        return await _Conversation.begin(server, reached, self._verifying, self.transcript, published)
 
 
 @define(eq=False)
@@ -144,21 +155,30 @@ class AsyncSmtpSession:
                     yield early.pop(told - 1)
         finally:
             # Left half-way: what is on its way is waited for, so that its end is known.
-            early |= {ended.ticket: ended.outcome for ended in await crew.dismiss()}
-            self._unclaimed += [early[ticket] for ticket in sorted(early)]
+            try:
+                await crew.dismiss()
+            finally:
+                early |= {ended.ticket: ended.outcome for ended in crew.rest()}
+                self._unclaimed += [early[ticket] for ticket in sorted(early)]
         crew.raise_failure()
 
     async def take_unclaimed(self) -> list[Outcome]:
         """What became of mails that were on their way when the loop over `deliver_all` was left; it ends here."""
-        if self._running is not None:
-            await self._running.aclose()
+        await self._end_loop()
         unclaimed, self._unclaimed = self._unclaimed, []
         return unclaimed
 
     async def close(self) -> None:
-        """Say goodbye on every line."""
-        while self._kept:
-            self._kept.popleft().leave()
+        """Say goodbye on every line. A loop over `deliver_all` that was left ends here, if it has not before."""
+        try:
+            await self._end_loop()
+        finally:
+            while self._kept:
+                self._kept.popleft().leave()
+
+    async def _end_loop(self) -> None:
+        if self._running is not None and not self._running.ag_running:  # type: ignore[attr-defined]
+            await self._running.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -176,6 +196,9 @@ class AsyncSmtpSession:
             except TransportError as error:
                 yield Ended(first[0], Outcome(first[1].delivery_id, error))
                 continue
+            except BaseException as interruption:
+                interruption.outcome = ConnectError("interrupted before the mail was begun")  # type: ignore[attr-defined]
+                raise
             source.give_back([first])
             async for ended in conversation.converse(source):
                 yield ended
@@ -207,8 +230,13 @@ _Mail = tuple[int, Outgoing]
 
 @define(eq=False)
 class _Source:
-    """Mails to send; those that were given back come first."""
+    """Mails to send; those that were given back come first.
 
+    Attributes:
+        interrupted: what is known of mails that were on their way when something else than the line broke.
+    """
+
+    interrupted: list[Ended] = field(factory=list, init=False)
     _mails: "deque[_Mail]" = field(factory=deque, init=False)
     _finished: bool = field(default=False, init=False)
     _more: asyncio.Event = field(factory=asyncio.Event, init=False)
@@ -263,6 +291,7 @@ class _Crew:
         self._given = 0
         self._changed = asyncio.Event()
         self._feeding = asyncio.create_task(self._feed())
+        self._working = size
         self._tasks = [asyncio.create_task(self._work(serve)) for _ in range(size)]
 
     async def ended(self) -> AsyncIterator[Ended]:
@@ -270,7 +299,7 @@ class _Crew:
         while True:
             while self._ended:
                 yield self._ended.popleft()
-            if self._feeding.done() and not self._pending:
+            if self._feeding.done() and not (self._pending and self._working):
                 return
             self._changed.clear()
             await self._changed.wait()
@@ -280,12 +309,15 @@ class _Crew:
         self._pending -= 1
         self._changed.set()
 
-    async def dismiss(self) -> list[Ended]:
-        """End the work when what is on its way has ended; return what nobody has heard of."""
+    async def dismiss(self) -> None:
+        """End the work when what is on its way has ended."""
         self._feeding.cancel()
         self._source.drop()
         await asyncio.gather(self._feeding, *self._tasks, return_exceptions=True)
-        left, self._ended = list(self._ended), deque()
+
+    def rest(self) -> list[Ended]:
+        """What nobody has heard of."""
+        left, self._ended = [*self._ended, *self._source.interrupted], deque()
         return left
 
     def raise_failure(self) -> None:
@@ -309,24 +341,52 @@ class _Crew:
             self._changed.set()
 
     async def _work(self, serve: Callable[[_Source], AsyncIterator[Ended]]) -> None:
-        async for ended in serve(self._source):
-            self._ended.append(ended)
+        try:
+            async for ended in serve(self._source):
+                self._ended.append(ended)
+                self._changed.set()
+        except Exception as error:  # noqa: BLE001 - raised again when what is on its way has ended
+            self._failure = self._failure or error
+            self._feeding.cancel()
+            self._source.drop()
+        finally:
+            self._working -= 1
             self._changed.set()
 
 
 class _Wire(asyncio.Protocol):
-    """What asyncio tells about a connection, made awaitable."""
+    """What asyncio tells about a connection, made awaitable.
+
+    Attributes:
+        transport: the connection, once there is one.
+        lost: why nothing more will come.
+        writable: whether all that was written has left.
+    """
 
     def __init__(self) -> None:
-        self.came = bytearray()
+        self._came = bytearray()
+        self.transport: asyncio.Transport | None = None
         self.lost: ConnectError | None = None
         self._news: asyncio.Future[None] | None = None
-        self._writable = True
+        self.writable = True
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """There is a connection."""
+        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Something came."""
-        self.came += data
+        self._came += data
+        if len(self._came) > _UNREAD and self.transport is not None:
+            self.transport.pause_reading()
         self._tell()
+
+    def take(self) -> bytes:
+        """What has come and was not taken yet."""
+        came, self._came = bytes(self._came), bytearray()
+        if len(came) > _UNREAD and self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+        return came
 
     def eof_received(self) -> None:
         """The other side has said all it will say."""
@@ -340,11 +400,11 @@ class _Wire(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The other side does not keep up."""
-        self._writable = False
+        self.writable = False
 
     def resume_writing(self) -> None:
         """It has caught up."""
-        self._writable = True
+        self.writable = True
         self._tell()
 
     async def news(self, until: float) -> None:
@@ -353,7 +413,7 @@ class _Wire(asyncio.Protocol):
         Raises:
             ConnectError: neither happened in time.
         """
-        await self._until(lambda: bool(self.came) or self.lost is not None, until, "did not answer in time")
+        await self._until(lambda: bool(self._came) or self.lost is not None, until, "did not answer in time")
 
     async def drained(self, until: float) -> None:
         """Wait until there is room for more to be written.
@@ -361,7 +421,7 @@ class _Wire(asyncio.Protocol):
         Raises:
             ConnectError: the other side takes nothing in any more.
         """
-        await self._until(lambda: self._writable or self.lost is not None, until, "takes nothing in any more")
+        await self._until(lambda: self.writable or self.lost is not None, until, "takes nothing in any more")
 
     async def _until(self, happened: Callable[[], bool], until: float, otherwise: str) -> None:
         loop = asyncio.get_running_loop()
@@ -381,6 +441,57 @@ class _Wire(asyncio.Protocol):
             self._news.set_result(None)
 
 
+async def _with_token(server: Server) -> Server:
+    """The server, with its token at hand: whoever gives it may have to fetch it, which would hold up the loop."""
+    if not isinstance(server.credentials, OAuthCredentials):
+        return server
+    token = await asyncio.to_thread(fresh_token, server.credentials)
+    return evolve(server, credentials=evolve(server.credentials, token=lambda: token))
+
+
+_Reached = tuple[asyncio.Transport, _Wire]
+
+
+async def _reached(server: Server, dial: Dial | None) -> _Reached:
+    loop = asyncio.get_running_loop()
+    source = (server.source_address, 0) if server.source_address else None
+    try:
+        async with asyncio.timeout(server.limits.connect):
+            if dial is not None:
+                return await _adopted(await _dialled(dial, server))
+            return await loop.create_connection(
+                _Wire, server.host, server.port, happy_eyeballs_delay=HEAD_START, local_addr=source
+            )
+    except TransportError:
+        raise
+    except Exception as error:
+        # A loop tells more than by OSError: of a socket that it cannot use, say.
+        raise ConnectError(f"{server} cannot be reached: {words_of(error)}") from error
+
+
+async def _adopted(connection: socket.socket) -> _Reached:
+    try:
+        return await asyncio.get_running_loop().create_connection(_Wire, sock=connection)
+    except BaseException:
+        connection.close()
+        raise
+
+
+async def _dialled(dial: Dial, server: Server) -> socket.socket:
+    """In a thread; a connection that comes when nobody waits for it any more is closed."""
+    dialling = asyncio.get_running_loop().run_in_executor(None, dialled, dial, server)
+    try:
+        return await asyncio.shield(dialling)
+    except asyncio.CancelledError:
+        dialling.add_done_callback(_close)
+        raise
+
+
+def _close(dialling: "asyncio.Future[socket.socket]") -> None:
+    if not dialling.cancelled() and dialling.exception() is None:
+        dialling.result().close()
+
+
 @define(eq=False)
 class _Conversation:
     """A line, and the dialogue on it."""
@@ -397,23 +508,17 @@ class _Conversation:
     async def begin(
         cls,
         server: Server,
+        reached: "_Reached",
         context: ssl.SSLContext,
         transcript: Callable[[str], None] | None,
         published: Sequence[Tlsa] = (),
     ) -> Self:
-        """Reach the server, make the line secret, log in."""
+        """Make the line secret, log in."""
         loop = asyncio.get_running_loop()
-        source = (server.source_address, 0) if server.source_address else None
-        try:
-            async with asyncio.timeout(server.limits.connect):
-                transport, wire = await loop.create_connection(
-                    _Wire, server.host, server.port, happy_eyeballs_delay=0.25, local_addr=source
-                )
-        except OSError as error:
-            raise ConnectError(f"{server} cannot be reached: {error}") from error
+        transport, wire = reached
         # What was written counts as gone, so it must not lie in a buffer here while the line breaks.
         transport.set_write_buffer_limits(high=0)
-        name = server.helo_name or _literal(transport.get_extra_info("sockname")[0])
+        name = server.helo_name or address_literal(transport.get_extra_info("sockname"))
         conversation = cls(
             wire, transport, Dialogue(server, name, new_nonce(), loop.time(), transcript), context, published
         )
@@ -443,8 +548,7 @@ class _Conversation:
                     dialogue.submit(mail[1], mail[0], loop.time())
                 if dialogue.over or (dialogue.idle and not dialogue.has_ended):
                     break
-                if not dialogue.has_words or self.wire.lost is not None:
-                    await self._guarded(self._read)
+                await self._guarded(self._rest_and_read)
             for ended in dialogue.take_ended():
                 yield ended
         except BaseException as interruption:
@@ -452,6 +556,7 @@ class _Conversation:
             if not dialogue.over:
                 dialogue.broken(ConnectError("interrupted"))
             for ended in dialogue.take_ended():
+                source.interrupted.append(ended)
                 # Whoever waits for this mail alone hears what is known of it: `custom_smtp.sender.outcome_of`.
                 interruption.outcome = ended.outcome.result  # type: ignore[attr-defined]
             raise
@@ -461,9 +566,20 @@ class _Conversation:
     def is_fit(self, longest_idle: float) -> bool:
         """Whether the line can be used again: not idle for too long, not closed, and not a word waiting on it."""
         idle = asyncio.get_running_loop().time() - self._last_used
-        fit = idle <= longest_idle and self.wire.lost is None and not self._heard()
+        fit = idle <= longest_idle and self.wire.lost is None and self._says_nothing_new()
         self.dialogue.over = not fit
         return fit
+
+    def _says_nothing_new(self) -> bool:
+        try:
+            words = self._heard()
+            if words and self.dialogue.listening:
+                # The answer to the RSET behind a mail that was refused is nothing to wait for.
+                self.dialogue.hear(words, asyncio.get_running_loop().time())
+                words = b""
+        except ConnectError:
+            words = b"closed"
+        return not words
 
     def leave(self) -> None:
         """Say goodbye, and close without waiting for the answer: each mail's end is known already."""
@@ -475,8 +591,8 @@ class _Conversation:
 
     async def _step(self) -> None:
         """Write what is to be written, and hear what comes."""
-        await self._guarded(self._write)
-        await self._guarded(self._read)
+        await self._guarded(self._write, opening=True)
+        await self._guarded(self._read, opening=True)
 
     async def _write(self) -> None:
         dialogue, now = self.dialogue, asyncio.get_running_loop().time
@@ -485,11 +601,32 @@ class _Conversation:
             while dialogue.wants_a_look and (words := self._heard()):
                 dialogue.hear(words, now())
             if (piece := dialogue.next_piece(now())) is not None:
-                self.transport.write(self._sealed(piece))
-                if self.transport.is_closing():
-                    # The write found a broken line; the loop has to turn once before the wire knows.
-                    await asyncio.sleep(0)
-                await self.wire.drained(now() + dialogue.server.limits.reply)
+                await self._write_piece(piece)
+
+    async def _write_piece(self, piece: bytes) -> None:
+        try:
+            self.transport.write(self._sealed(piece))
+            if self.transport.is_closing():
+                # The write found a broken line; the loop has to turn once before the wire knows.
+                self.dialogue.unwritten(untouched=True)
+                await asyncio.sleep(0)
+                return
+            await self.wire.drained(asyncio.get_running_loop().time() + self.dialogue.server.limits.reply)
+        except ConnectError:
+            self.dialogue.unwritten(untouched=False)
+            # What the server said meanwhile tells more than that it takes nothing in.
+            with suppress(ConnectError):
+                while words := self._heard():
+                    self.dialogue.hear(words, asyncio.get_running_loop().time())
+            raise
+        if not self.wire.writable:
+            self.dialogue.unwritten(untouched=False)
+
+    async def _rest_and_read(self) -> None:
+        if not self.dialogue.has_words:
+            self.dialogue.rest()
+        if not self.dialogue.has_words or self.wire.lost is not None:
+            await self._read()
 
     async def _read(self) -> None:
         dialogue, now = self.dialogue, asyncio.get_running_loop().time
@@ -501,12 +638,11 @@ class _Conversation:
         if dialogue.wants_tls:
             dialogue.encrypted(await self._encrypt())
 
-    async def _guarded(self, talk: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _guarded(self, talk: Callable[[], Coroutine[Any, Any, None]], *, opening: bool = False) -> None:
         """Talk; a line that breaks ends the mails on it as what they are, or the opening with an error."""
         try:
             await talk()
         except ConnectError as error:
-            opening = not self.dialogue.ready
             told = self.dialogue.broken(error)
             self.transport.abort()
             if opening:
@@ -514,8 +650,7 @@ class _Conversation:
 
     def _heard(self) -> bytes:
         """What has come and can be read. Raises ConnectError where nothing has, and nothing more will."""
-        came = bytes(self.wire.came)
-        self.wire.came.clear()
+        came = self.wire.take()
         words = came if self._tls is None else self._tls.opened(came)
         if not words and self.wire.lost is not None:
             raise self.wire.lost
@@ -539,14 +674,8 @@ class _Conversation:
                 return layer.channel
             try:
                 await self.wire.news(until)
-                came, self.wire.came = bytes(self.wire.came), bytearray()
+                came = self.wire.take()
                 if not came and self.wire.lost is not None:
                     raise self.wire.lost
             except ConnectError as error:
                 raise layer.failed(error) from error
-
-
-def _literal(address: str) -> str:
-    """The address we call from, as EHLO wants it where there is no name (RFC 5321 section 4.1.3)."""
-    address = address.partition("%")[0]
-    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"

@@ -40,6 +40,7 @@ class TlsLayer:
         self.channel: Channel | None = None
         self._server = server
         self._published = published
+        self._heard = False
         self._came = ssl.MemoryBIO()
         self._leaves = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._came, self._leaves, server_hostname=server.tls_name)
@@ -91,6 +92,7 @@ class TlsLayer:
 
         Raises:
             ConnectError: the other side has ended TLS, or somebody has tampered with it.
+            TlsError: it did so before its first word, as by an alert that it wants a certificate of ours (TLS 1.3).
         """
         self._came.write(came)
         words = b""
@@ -102,8 +104,11 @@ class TlsLayer:
             else:
                 return words
         except ssl.SSLWantReadError:
+            self._heard = self._heard or bool(words)
             return words
         except ssl.SSLError as error:
+            if not (self._heard or words):
+                raise self.failed(error) from error
             raise ConnectError(f"the line to {self._server} broke: {error}") from error
         if not words:
             raise ConnectError(f"{self._server} closed the line")

@@ -27,7 +27,7 @@ R = TypeVar("R")
 
 @frozen
 class InThread:
-    """A `Transport`, on an event loop: ``AsyncSender(InThread(transport))``.
+    """A `Transport`, on an event loop: ``AsyncSender(InThread(transport))``; a `Failover` or a `RoundRobin` too.
 
     Cancelling `deliver` does not stop a mail that a thread has begun to send: it may have been sent.
     """

@@ -5,13 +5,15 @@ It keeps the promises of every door: see `custom_smtp.edge.doors`.
 
 import logging
 from collections.abc import Iterable
-from functools import partial
+from functools import lru_cache, partial
+from inspect import iscoroutinefunction
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from ..checks import ConfigurationError
 from ..ports import Clock, Endpoint, Journal
 from ..system import utc_now
 from ..web import BODY_LIMIT, Request, Response
-from .doors import check_door, client_address, complete, declared_length, first_values, phrase, refusal, settled
+from .doors import as_sent, check_door, client_address, declared_length, first_values, phrase, refusal, settled
 
 _LOG = logging.getLogger("custom_smtp.edge.wsgi")
 _CHUNK = 65_536
@@ -39,12 +41,17 @@ def wsgi(
         ConfigurationError: a limit or a count cannot be.
     """
     check_door(body_limit, trusted_proxies)
+    if iscoroutinefunction(journal.record):
+        raise ConfigurationError(
+            f"{type(journal).__name__}.record is an async def, which WSGI cannot await: use asgi()"
+        )
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         asked = partial(_request, environ, body_limit, clock, trusted_proxies)
-        response = complete(settled(endpoint, journal, asked, _LOG), environ["REQUEST_METHOD"])
-        start_response(f"{response.status} {phrase(response.status)}", list(response.headers))
-        return [response.body]
+        response = settled(endpoint, journal, asked, _LOG)
+        headers, body = as_sent(response, environ["REQUEST_METHOD"])
+        start_response(f"{response.status} {phrase(response.status)}", headers)
+        return [body]
 
     return application
 
@@ -53,25 +60,30 @@ def _request(environ: WSGIEnvironment, body_limit: int, clock: Clock, trusted_pr
     body = _body(environ, body_limit)
     if isinstance(body, Response):
         return body
-    headers = {name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")}
-    headers |= {name.replace("_", "-"): environ[name] for name in _BARE_HEADERS if environ.get(name)}
+    headers = {_header_name(name): value for name, value in environ.items() if name.startswith("HTTP_")}
+    headers |= {name: environ[key] for key, name in _BARE_HEADERS if environ.get(key)}
     return Request(
         method=environ["REQUEST_METHOD"],
         path=_utf8(environ.get("PATH_INFO", "")) or "/",
         query=first_values(_utf8(environ.get("QUERY_STRING", ""))),
         headers=headers,
         body=body,
-        client=client_address(environ.get("REMOTE_ADDR", ""), headers.get("X-FORWARDED-FOR", ""), trusted_proxies),
+        client=client_address(environ.get("REMOTE_ADDR", ""), headers.get("x-forwarded-for", ""), trusted_proxies),
         received_at=clock(),
     )
 
 
-_BARE_HEADERS = ("CONTENT_TYPE", "CONTENT_LENGTH")
+_BARE_HEADERS = (("CONTENT_TYPE", "content-type"), ("CONTENT_LENGTH", "content-length"))
+
+
+@lru_cache(maxsize=256)
+def _header_name(key: str) -> str:
+    return key[5:].replace("_", "-").lower()
 
 
 def _utf8(text: str) -> str:
     """WSGI hands bytes over as if they were Latin-1 (PEP 3333, "Unicode Issues")."""
-    return text.encode("latin-1", "replace").decode("utf-8", "replace")
+    return text if text.isascii() else text.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 def _body(environ: WSGIEnvironment, limit: int) -> bytes | Response:

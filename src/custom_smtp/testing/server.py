@@ -304,7 +304,7 @@ def polite(
     """A server that does everything right, but for what the test says.
 
     It is strict: MAIL within a transaction, RCPT before it, or a parameter of what it does not offer is refused. It
-    keeps to what it offers: ``SIZE``, ``CHUNKING`` (BDAT), ``LIMITS MAILMAX=10 RCPTMAX=100``.
+    keeps to what it offers: ``SIZE``, ``CHUNKING`` (BDAT), ``LIMITS MAILMAX=10 RCPTMAX=100 RCPTDOMAINMAX=5``.
 
     Args:
         answers: by SMTP verb, or by more of the command line, what it says instead, or what it does:
@@ -394,6 +394,7 @@ class _Polite:
     told: _Answers
     _sender: str | None = None
     _recipients: list[str] = field(factory=list)
+    _domains: set[str] = field(factory=set)
     _chunks: bytes = b""
     _begun: int = 0
     _over: bool = False
@@ -477,8 +478,11 @@ class _Polite:
             polite = "503 5.5.1 MAIL first"
         elif len(self._recipients) >= self.settings.limit("RCPTMAX"):
             polite = "452 4.5.3 too many recipients"
+        elif len(self._domains | {_domain(line)}) > self.settings.limit("RCPTDOMAINMAX"):
+            polite = "452 4.5.3 too many domains for one line"
         if self._reply(line, polite) // 100 == 2:
             self._recipients.append(_path(line))
+            self._domains.add(_domain(line))
 
     def _unoffered(self, line: str) -> str | None:
         """What is said to a parameter of an extension that was not offered (RFC 5321 section 4.1.1.11)."""
@@ -590,6 +594,10 @@ def _answer(conversation: Conversation, answer: Answer) -> None:
 def _path(line: str) -> str:
     """The address in a MAIL or a RCPT."""
     return line.partition("<")[2].partition(">")[0]
+
+
+def _domain(line: str) -> str:
+    return _path(line).rpartition("@")[2].lower()
 
 
 def _unspelled(said: str) -> bytes:
