@@ -312,7 +312,7 @@ def sendgrid() -> Contest:
     signer = SendGridSigner()
     request = signer.request(_twenty(_samples("sendgrid")), at=NOW)
     adapter = SendGrid(signer.verification_key)
-    [key] = [adapter.verification_key]
+    [key] = adapter.verification_key
     signature = base64.b64decode(request.headers["x-twilio-email-event-webhook-signature"])
     signed = request.headers["x-twilio-email-event-webhook-timestamp"].encode() + request.body
     return Contest(

@@ -108,7 +108,7 @@ def require_basic_auth(request: Request, username: str, password: str, *other_pa
 
 def _why_no_basic_auth(scheme: str, told: bytes, username: str, passwords: int) -> str:
     if not scheme:
-        return "the request carries no Authorization header: put user name and password into the URL that the provider is given"
+        return "the request carries no Authorization header: put both into the URL that the provider is given"
     if scheme.lower() != "basic":
         return "the request's Authorization header is of another scheme than Basic"
     name, colon, _ = told.partition(b":")

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NoReturn
 
@@ -19,11 +20,17 @@ from .identifiers import DeliveryId, delivery_id_in
 from .system import EPOCH
 from .web import BODY_LIMIT, Request
 
+_logger = logging.getLogger("custom_smtp.webhooks")
+
 BATCH_LIMIT = 5_000
 """Reports in one body."""
 
 DEPTH_LIMIT = 32
-"""Levels of arrays and objects inside each other."""
+"""Levels of arrays and objects inside each other, where a body is one report.
+
+In a batch a deeper one is read, so that it does not lose the others; what the parser's own recursion limit stops at is
+refused everywhere.
+"""
 
 UNKNOWN_TIME = EPOCH
 """The time of what nobody dates: neither the report nor the door that took it."""
@@ -45,7 +52,7 @@ def json_reports(body: bytes) -> list[dict[str, Any]]:
 
     Raises:
         MalformedError: it is cut off, not UTF-8 or not JSON, holds anything but objects, or exceeds `BODY_LIMIT`,
-            `BATCH_LIMIT` or `DEPTH_LIMIT`.
+            `BATCH_LIMIT`, `DEPTH_LIMIT` or the parser's recursion limit.
     """
     if len(body) > BODY_LIMIT:
         raise MalformedError(f"the body has {len(body)} bytes: at most {BODY_LIMIT} are read")
@@ -56,13 +63,9 @@ def json_reports(body: bytes) -> list[dict[str, Any]]:
     if not _OBJECTS.issuperset(map(type, reports)):
         kind = next(type(report) for report in reports if type(report) is not dict)
         raise MalformedError(f"the body holds a {kind.__name__} where a report should be")
-    # A single report with no more brackets than that, strings and all, cannot be deeper, and needs no walk.
-    shallow = parsed is not reports and body.count(b"{") + body.count(b"[") <= DEPTH_LIMIT
-    if not shallow and _deeper_than(reports, DEPTH_LIMIT):
-        raise MalformedError(f"the body is nested deeper than {DEPTH_LIMIT} levels")
-    if b"\\" in body and _ESCAPED_SURROGATE.search(body):
-        reports = [_storable(report) for report in reports]
-    return reports
+    if len(reports) == 1 and _too_deep(body, reports[0]):
+        raise MalformedError(f"the report is nested deeper than {DEPTH_LIMIT} levels")
+    return _without_half_pairs(reports) if b"\\" in body and _ESCAPED_SURROGATE.search(body) else reports
 
 
 def _parsed(body: bytes) -> Any:
@@ -72,7 +75,7 @@ def _parsed(body: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise MalformedError(f"the body is not UTF-8 at byte {error.start}") from error
     except RecursionError as error:
-        raise MalformedError(f"the body is nested deeper than {DEPTH_LIMIT} levels") from error
+        raise MalformedError("the body is nested too deep") from error
     except ValueError as error:
         raise MalformedError(f"the body is not JSON, or cut off: {type(error).__name__}") from error
     if end != len(text):
@@ -103,18 +106,26 @@ def _a_finite_number(digits: str) -> float:
 _JSON = json.JSONDecoder(parse_constant=_no_number, parse_float=_a_finite_number)
 
 
-def _deeper_than(reports: list[dict[str, Any]], limit: int) -> bool:
-    level: list[Any] = reports
-    for _ in range(limit):
+def _too_deep(body: bytes, report: dict[str, Any]) -> bool:
+    # With no more brackets than that, strings and all, it cannot be, and needs no walk.
+    if body.count(b"{") + body.count(b"[") <= DEPTH_LIMIT:
+        return False
+    level: list[Any] = [report]
+    for _ in range(DEPTH_LIMIT):
         level = [
             child
             for parent in level
             for child in (parent.values() if type(parent) is dict else parent)
             if type(child) in _CONTAINERS
         ]
-        if not level:
-            return False
-    return True
+    return bool(level)
+
+
+def _without_half_pairs(reports: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    try:
+        return [_storable(report) for report in reports]
+    except RecursionError as error:
+        raise MalformedError("the body is nested too deep") from error
 
 
 def _storable(parsed: Any) -> Any:
@@ -146,19 +157,25 @@ def events_of(
 
     Args:
         reports: what `json_body` found.
-        read: the adapter's own conversion; it may raise what an unexpected report makes Python raise.
+        read: the adapter's own conversion; it may raise what an unexpected report makes Python raise. A batch with an
+            odd report is read again from its beginning, so it must do nothing else.
         source: the adapter's name.
         kind: the field that names a report's kind.
         person: the fields that may name the recipient, or the adapter's own way to find them in an odd report.
         came: when the request came: the time of a report whose own cannot be read.
     """
+    reports = list(reports)
+    try:
+        return tuple(map(read, reports))
+    except _ODD:  # one of them
+        pass
     events: list[Event] = []
     for report in reports:
         try:
             events.append(read(report))
         except _ODD as error:
             # The class of the error alone: its message may quote an address.
-            logging.getLogger(_LOGGER).warning("%s: a report is kept unrecognised (%s)", source, type(error).__name__)
+            _logger.warning("%s: a report is kept unrecognised (%s)", source, type(error).__name__)
             about = About(
                 delivery_id=None,
                 recipient=person(report) if callable(person) else text_in(report, *person),
@@ -170,8 +187,6 @@ def events_of(
             events.append(Unrecognised(about, text_in(report, kind)))
     return tuple(events)
 
-
-_LOGGER = "custom_smtp.webhooks"
 
 _ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What reading a report of an unexpected shape raises: ours that are a ValueError too, and Python's."""
@@ -210,25 +225,32 @@ def moment(stamp: object, *, otherwise: datetime) -> datetime:
     Raises:
         ArithmeticError, TypeError, ValueError: it is neither; `events_of` knows what to do.
     """
-    if type(stamp) is str:
-        if stamp.isdigit() and stamp.isascii() and len(stamp) <= _STAMP_DIGITS:
-            stamp = int(stamp)
-        elif not stamp:
-            return otherwise
-        elif _FRACTION.fullmatch(stamp):
-            stamp = float(stamp)
-        else:
-            read = datetime.fromisoformat(stamp)
-            return read if read.tzinfo is UTC else (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
-    if type(stamp) is int or type(stamp) is float:
-        # Faster than the sum, in the years that every platform has.
-        return _from_seconds(stamp, UTC) if 0 <= stamp < _YEAR_3000 else EPOCH + timedelta(seconds=stamp)
-    if stamp is None:
+    if (type(stamp) is str and stamp) or type(stamp) is int:
+        return _moment_of(stamp)
+    if stamp is None or stamp == "":
         return otherwise
+    if type(stamp) is float:
+        return _moment_of_seconds(stamp)
     raise TypeError(f"a time told as {type(stamp).__name__}")
 
 
-_from_seconds = datetime.fromtimestamp
+@lru_cache(maxsize=1024)  # what is told at once happened in a few seconds
+def _moment_of(stamp: str | int) -> datetime:
+    if isinstance(stamp, int):
+        return _moment_of_seconds(stamp)
+    if stamp.isdigit() and stamp.isascii() and len(stamp) <= _STAMP_DIGITS:
+        return _moment_of_seconds(int(stamp))
+    if _FRACTION.fullmatch(stamp):
+        return _moment_of_seconds(float(stamp))
+    read = datetime.fromisoformat(stamp)
+    return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _moment_of_seconds(seconds: float) -> datetime:
+    # Faster than the sum, in the years that every platform has.
+    return datetime.fromtimestamp(seconds, UTC) if 0 <= seconds < _YEAR_3000 else EPOCH + timedelta(seconds=seconds)
+
+
 _STAMP_DIGITS = 12
 _FRACTION = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}")
 _YEAR_3000 = 32_503_680_000
@@ -237,9 +259,18 @@ _YEAR_3000 = 32_503_680_000
 def enhanced_status(*texts: str) -> str:
     """The first enhanced status code (RFC 3463), such as ``5.1.1``, in these texts; empty where there is none."""
     for text in texts:
-        if found := _STATUS.search(text):
-            return found[0]
+        if status := _status_in(text) if len(text) > _SHORT else _status_in_short(text):
+            return status
     return ""
+
+
+def _status_in(text: str) -> str:
+    found = _STATUS.search(text)
+    return found[0] if found else ""
+
+
+_SHORT = 12
+_status_in_short = lru_cache(maxsize=512)(_status_in)  # a field for the status alone has one of a few
 
 
 # What stands before it is looked at last, so that the search skips from one first digit to the next.

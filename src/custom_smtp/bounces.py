@@ -15,7 +15,7 @@ bounds, and what the events hold in all grows with the mail alone, never with th
 
 By itself nothing proves such a mail: whoever knows the address that bounces go to can send one. Given `Tokens`, the
 delivery is looked for in its signed form (`custom_smtp.verp`), which nobody can make who did not get that mail: such
-events have the source `PROVEN`, all others `SOURCE`, which `custom_smtp.state` believes less.
+events have the source `PROVEN`, all others `SOURCE`. Whom they name, it does not prove.
 """
 
 import hashlib

@@ -62,13 +62,13 @@ class About:
         if not usual or at.tzinfo is not UTC:
             _check_about(recipient, at, source=source, key=key)
         about = cls.__new__(cls)
-        fields_of = about.__dict__
-        fields_of["delivery_id"] = delivery_id
-        fields_of["recipient"] = recipient
-        fields_of["at"] = at
-        fields_of["source"] = source
-        fields_of["key"] = key
-        fields_of["raw"] = raw
+        held = about.__dict__
+        held["delivery_id"] = delivery_id
+        held["recipient"] = recipient
+        held["at"] = at
+        held["source"] = source
+        held["key"] = key
+        held["raw"] = raw
         return about
 
 
@@ -227,7 +227,7 @@ class Deferred:
     about: About
     reason: str = ""
     status: str = ""
-    cause: Cause = field(default=Cause.UNKNOWN, kw_only=True)
+    cause: Cause = Cause.UNKNOWN
 
     def __attrs_post_init__(self) -> None:
         if not (type(self.reason) is type(self.status) is str):
@@ -247,7 +247,7 @@ class BounceKind(Enum):
     """The report does not say."""
 
 
-@frozen
+@frozen(slots=False)
 class Bounced:
     """The mail was not delivered and will not be.
 
@@ -263,7 +263,21 @@ class Bounced:
     kind: BounceKind
     reason: str = ""
     status: str = ""
-    cause: Cause = field(default=Cause.UNKNOWN, kw_only=True)
+    cause: Cause = Cause.UNKNOWN
+
+    @classmethod
+    def told(cls, about: About, kind: BounceKind, reason: str, status: str, cause: Cause, /) -> Self:
+        """The same, checked alike and made faster: see `About.told`."""
+        bounced = cls.__new__(cls)
+        held = bounced.__dict__
+        held["about"] = about
+        held["kind"] = kind
+        held["reason"] = reason
+        held["status"] = status
+        held["cause"] = cause
+        if not (type(reason) is type(status) is str):
+            _check_texts(bounced)
+        return bounced
 
     def __attrs_post_init__(self) -> None:
         if not (type(self.reason) is type(self.status) is str):
@@ -310,6 +324,33 @@ class Opened:
     campaign: str = field(default="", kw_only=True)
     second_hand: bool = field(default=False, kw_only=True)
 
+    @classmethod
+    def told(
+        cls,
+        about: About,
+        *,
+        user_agent: str,
+        client: str,
+        evidence: tuple[str, ...] = (),
+        prefetched: bool = False,
+        proxied: bool = False,
+    ) -> Self:
+        """What a provider tells of, checked alike and made faster: see `About.told`."""
+        opened = cls.__new__(cls)
+        held = opened.__dict__
+        held["about"] = about
+        held["proxied"] = proxied
+        held["prefetched"] = prefetched
+        held["synthetic"] = False
+        held["evidence"] = evidence
+        held["user_agent"] = user_agent
+        held["client"] = client
+        held["campaign"] = ""
+        held["second_hand"] = True
+        if not (type(user_agent) is type(client) is str):
+            _check_texts(opened)
+        return opened
+
     def __attrs_post_init__(self) -> None:
         if not (type(self.user_agent) is type(self.client) is type(self.campaign) is str):
             _check_texts(self)
@@ -342,6 +383,34 @@ class Clicked:
     client: str = field(default="", kw_only=True)
     campaign: str = field(default="", kw_only=True)
     second_hand: bool = field(default=False, kw_only=True)
+
+    @classmethod
+    def told(
+        cls,
+        about: About,
+        url: str,
+        *,
+        user_agent: str,
+        client: str,
+        link: str = "",
+        evidence: tuple[str, ...] = (),
+        machine: bool = False,
+    ) -> Self:
+        """What a provider tells of, checked alike and made faster: see `About.told`."""
+        clicked = cls.__new__(cls)
+        held = clicked.__dict__
+        held["about"] = about
+        held["url"] = url
+        held["link"] = link
+        held["machine"] = machine
+        held["evidence"] = evidence
+        held["user_agent"] = user_agent
+        held["client"] = client
+        held["campaign"] = ""
+        held["second_hand"] = True
+        if not (type(url) is type(link) is type(user_agent) is type(client) is str):
+            _check_texts(clicked)
+        return clicked
 
     def __attrs_post_init__(self) -> None:
         if not (

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from attrs import Attribute, field, frozen
 
 from .bounce_causes import kind_of
+from .bounces import PROVEN as PROVEN_BOUNCE_MAIL
 from .bounces import SOURCE as BOUNCE_MAIL
 from .checks import ConfigurationError
 from .errors import Step
@@ -347,9 +348,10 @@ def why_not_to_write(
     machine, or unsubscribed from. Plain servers never say "delivered"; so a mail that was `Accepted`, and had not come
     back five days later, is taken to have arrived.
 
-    Anybody can send a bounce mail or a complaint. So what has the source ``bounce-mail`` counts only where another
-    source told of the same delivery, as the `Accepted` of our own server does: its id is known to nobody but whoever
-    got that mail. What has the source ``proven-bounce-mail`` carries a signature of ours, and counts by itself.
+    Anybody can send a bounce mail or a complaint. So what it says counts only where another source told of the same
+    delivery to the same person, as the `Accepted` of our own server does: its id is known to nobody but whoever got
+    that mail. That holds for a report with our signature too (``proven-bounce-mail``): it proves which mail it speaks
+    of, and whoever got that one could still name somebody else in it.
 
     Raises:
         ConfigurationError: ``streams`` is one text.
@@ -449,7 +451,7 @@ def _day(event: Event) -> date:
 def _believable(events: Iterable[Event]) -> list[Event]:
     """Each event once, by time, without what nobody but a mail says."""
     told = _by_time(events)
-    ours = {event.about.delivery_id for event in told if event.about.source != BOUNCE_MAIL}
+    ours = {event.about.delivery_id for event in told if event.about.source not in _FROM_ANYBODY}
     return [event for event in told if _believed(event, ours)]
 
 
@@ -537,9 +539,13 @@ def _place(event: Event) -> tuple[str, str]:
     return event.about.source, event.scope if isinstance(event, Unsubscribed) else ""
 
 
+_FROM_ANYBODY = frozenset((BOUNCE_MAIL, PROVEN_BOUNCE_MAIL))
+"""Sources whose words anybody may have written."""
+
+
 def _believed(event: Event, ours: Collection[DeliveryId | None]) -> bool:
     about = event.about
-    return about.source != BOUNCE_MAIL or (about.delivery_id is not None and about.delivery_id in ours)
+    return about.source not in _FROM_ANYBODY or (about.delivery_id is not None and about.delivery_id in ours)
 
 
 def _hard_bounce(event: Event) -> Bounced | None:

@@ -41,7 +41,7 @@ from ._webhook_reports import (
     synthetic_key,
     text_in,
 )
-from .errors import ConfigurationError, UncheckedError, UnverifiedError, WebhookError
+from .errors import ConfigurationError, MalformedError, UncheckedError, UnverifiedError, WebhookError
 from .events import Event
 from .identifiers import delivery_id_in
 from .ports import Clock, Feedback
@@ -223,6 +223,8 @@ def _read(accounts: Iterable[Feedback], request: Request) -> tuple[tuple[Event, 
             return tuple(account.read(request)), refusals
         except WebhookError as error:
             refusals.append((account.name, error))
+        except RecursionError:  # what was just shallow enough to be parsed
+            refusals.append((account.name, MalformedError("the body is nested too deep")))
     return None, refusals
 
 

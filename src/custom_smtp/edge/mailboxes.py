@@ -13,11 +13,12 @@ import imaplib
 import logging
 import os
 import re
+import socket
 import ssl
-import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from enum import Enum
+from itertools import zip_longest
 from pathlib import Path
 from threading import Timer
 from typing import Any, Protocol
@@ -26,10 +27,12 @@ from attrs import Attribute, define, field, frozen
 
 from ..bounces import read as read_bounces
 from ..checks import CONTROL, ConfigurationError, shown
-from ..errors import ArchiveError, MailboxError
+from ..errors import ArchiveError, AuthError, MailboxError
 from ..events import Event
 from ..ports import Journal
+from ..sasl import Exchange, begin
 from ..servers import Credentials, OAuthCredentials, Tls
+from ..system import new_nonce
 
 Read = Callable[[bytes], Sequence[Event]]
 """What a mail tells; nothing where it is not understood. To have what carries our signature believed, give
@@ -81,6 +84,10 @@ class Passed:
 def _a_number(_instance: object, attribute: "Attribute[Any]", number: int) -> None:
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise ConfigurationError(f"{attribute.name} is {number!r}: use a whole number above 0")
+
+
+def _a_path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)
 
 
 def _a_target(instance: Any, _attribute: "Attribute[Any]", target: object) -> None:
@@ -166,9 +173,7 @@ class Maildir:
 
     path: Path = field(converter=Path)
     afterwards: Afterwards = field(default=Afterwards.DELETE, kw_only=True)
-    move_to: Path | None = field(
-        default=None, converter=lambda path: None if path is None else Path(path), validator=_a_target, kw_only=True
-    )
+    move_to: Path | None = field(default=None, converter=_a_path, validator=_a_target, kw_only=True)
     read: Read = field(default=read_bounces, kw_only=True)
     mails: int = field(default=MAILS, validator=_a_number, kw_only=True)
     octets: int = field(default=OCTETS, validator=_a_number, kw_only=True)
@@ -205,7 +210,7 @@ class _OpenMaildir:
         for folder in ("new", "cur"):
             for entry in os.scandir(self.mailbox.path / folder):
                 name, _, flags = entry.name.partition(":2,")
-                if not name.startswith(".") and not self._is_done(flags):
+                if not name.startswith(".") and not self._is_done(flags) and entry.is_file(follow_symlinks=False):
                     self._paths[name] = Path(entry.path)
         return sorted(self._paths)
 
@@ -213,18 +218,15 @@ class _OpenMaildir:
         return "T" in flags or (self.mailbox.afterwards is Afterwards.MARK and "S" in flags)
 
     def content(self, name: str) -> bytes | None:
-        """A mail, up to where it is read; None where it is no file, or another reader took it meanwhile."""
+        """A mail, up to where it is read; None where another reader took it meanwhile, or it may not be read."""
         try:
             handle = os.open(self._paths[name], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except FileNotFoundError:
             return None
-        except OSError:
-            if self._paths[name].is_symlink():
-                return None
-            raise
+        except OSError as error:
+            _logger.warning("the mail %r cannot be read, so it stays: %s", name, error.strerror)
+            return None
         with open(handle, "rb") as file:  # noqa: PTH123  # a handle has no path
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                return None
             return file.read(self.mailbox.octets)
 
     def take_away(self, name: str) -> None:
@@ -276,7 +278,9 @@ def _a_folder(_instance: object, attribute: "Attribute[Any]", folder: str) -> No
 
 def _a_login(_instance: object, _attribute: "Attribute[Any]", login: object) -> None:
     if not isinstance(login, Credentials | OAuthCredentials):
-        raise ConfigurationError("credentials are a user name and a password, or a token: Credentials, OAuthCredentials")
+        raise ConfigurationError(
+            "credentials are a user name and a password, or a token: Credentials, OAuthCredentials"
+        )
 
 
 def _some_seconds(_instance: object, attribute: "Attribute[Any]", seconds: float) -> None:
@@ -297,8 +301,8 @@ class ImapMailbox:
     """A mailbox on a server, read by IMAP (RFC 3501) over TLS; nothing is said in clear, not even who we are.
 
     Mails are told apart by their UID, so that others may read and delete beside us. With ``Afterwards.DELETE`` a server
-    without UIDPLUS (RFC 4315) keeps what was deleted, as marked so, until somebody expunges it: an EXPUNGE of ours could
-    take away what others have marked.
+    without UIDPLUS (RFC 4315) keeps what was deleted, as marked so, until somebody expunges it: an EXPUNGE of ours
+    could take away what others have marked.
 
     Attributes:
         host: the server's name.
@@ -359,13 +363,10 @@ class ImapMailbox:
     def _opened(self) -> Iterator["_OpenImap"]:
         where = f"the mailbox of {self.host}:{self.port}"
         try:
-            with _line_to(self) as line, _ended_after(self.limit, line):
+            with _line_to(self) as line:
                 yield _OpenImap(self, line)
-        except (imaplib.IMAP4.error, OSError, EOFError) as error:
+        except (imaplib.IMAP4.error, OSError, EOFError, AuthError) as error:
             raise MailboxError(f"{where}: {_words(error)}") from error
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            # What the standard library's parser stumbles over.
-            raise MailboxError(f"{where} says what is no IMAP ({type(error).__name__})") from error
 
 
 def _words(error: Exception) -> str:
@@ -374,15 +375,43 @@ def _words(error: Exception) -> str:
     return shown(str(getattr(error, "strerror", None) or error) or type(error).__name__)
 
 
-class _Bounded(imaplib.IMAP4):
-    """The standard library's client, that hears only so much after each command."""
+_ROOM = 4 * 1024 * 1024  # octets, for what a server says beside a mail
+_AT_ONCE = 20_000  # mails that one SEARCH looks through: their numbers stay within a line of imaplib's
+_LAST_UID = 2**32 - 1
+_TOGETHER = 50  # mails that one EXPUNGE takes away
 
-    heard = 0
-    most = 0
 
-    def _command(self, name: str, *arguments: Any) -> Any:
-        self.heard = 0
-        return super()._command(name, *arguments)  # type: ignore[misc]  # not in its stub
+class _Line(imaplib.IMAP4):
+    """The standard library's client, that hears only so much after each command, and ends when its time is over."""
+
+    def __init__(self, mailbox: ImapMailbox, context: ssl.SSLContext) -> None:
+        self._context = context
+        self._implicit = mailbox.tls is Tls.IMPLICIT
+        self._most = mailbox.octets + _ROOM
+        self._heard = 0
+        self._held: socket.socket | None = None
+        self._ends = Timer(mailbox.limit, self._cut)
+        self._ends.daemon = True
+        self._ends.start()
+        try:
+            super().__init__(mailbox.host, mailbox.port, timeout=mailbox.timeout)
+        except BaseException:
+            self.let_go()
+            raise
+
+    def _create_socket(self, timeout: float | None) -> socket.socket:
+        plain = socket.create_connection((self.host, self.port), timeout)
+        self._held = plain
+        if self._implicit:
+            # Its handshake comes later, so that it can be cut as well.
+            secret = self._context.wrap_socket(plain, server_hostname=self.host, do_handshake_on_connect=False)
+            self._held = secret
+            secret.do_handshake()
+        return self._held
+
+    def hears(self) -> None:
+        """What comes now answers another command."""
+        self._heard = 0
 
     def read(self, size: int) -> bytes:
         """So many octets, unless they are too many: a server says itself how many it sends."""
@@ -395,7 +424,181 @@ class _Bounded(imaplib.IMAP4):
         self._count(len(line))
         return line
 
+    def upgrade(self) -> None:
+        """Make the line secret."""
+        self.starttls(self._context)
+        self._held = self.sock
+
+    def let_go(self) -> None:
+        """Close the line, whatever state it is in."""
+        self._ends.cancel()
+        held, self._held = self._held, None
+        if held is not None:
+            with suppress(OSError, AttributeError):  # it may be closed, or not have been opened whole
+                self.shutdown()
+            held.close()
+
     def _count(self, octets: int) -> None:
-        self.heard += octets
-        if self.heard > self.most:
-            raise self.abort(f"it says more than {self.most} octets to one command")
+        self._heard += octets
+        if self._heard > self._most:
+            raise self.abort(f"it says more than {self._most} octets to one command")
+
+    def _cut(self) -> None:
+        held = self._held
+        if held is not None:
+            with suppress(OSError):
+                # Not the TLS socket's own, which would go on in clear.
+                socket.socket.shutdown(held, socket.SHUT_RDWR)
+
+
+@contextmanager
+def _line_to(mailbox: ImapMailbox) -> Iterator[_Line]:
+    """A line that is secret before we say who we are, and that we are let in by."""
+    line = _Line(mailbox, mailbox.context or _system_context())
+    try:
+        if mailbox.tls is Tls.STARTTLS:
+            if line.state != "NONAUTH":
+                raise line.error("it lets us in before the line is secret, so nothing was said")
+            line.upgrade()
+        _log_in(line, mailbox.credentials)
+        yield line
+        with suppress(imaplib.IMAP4.error, OSError):  # all is done
+            line.logout()
+    finally:
+        line.let_go()
+
+
+def _system_context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _log_in(line: _Line, credentials: Credentials | OAuthCredentials) -> None:
+    offered = frozenset(name.removeprefix("AUTH=") for name in line.capabilities if name.startswith("AUTH="))
+    if not offered and isinstance(credentials, Credentials) and not credentials.mechanism:
+        line.login(_quoted(credentials.username), _plain_ascii(credentials.password))
+        return
+    name, exchange = begin(credentials, offered, new_nonce())
+    line.authenticate(name, _answers(exchange))
+    if not exchange.complete:
+        raise AuthError("the server let us in without its proof, so it may be another")
+
+
+def _answers(exchange: Exchange) -> Callable[[bytes], bytes]:
+    """What is said to each challenge; IMAP asks for what an exchange would say unasked by an empty one."""
+    unasked = [exchange.initial]
+
+    def answer(challenge: bytes) -> bytes:
+        first = unasked.pop() if unasked else None
+        return exchange.respond(challenge) if first is None else first
+
+    return answer
+
+
+def _plain_ascii(word: str) -> str:
+    if not word.isascii() or CONTROL.search(word):
+        raise ConfigurationError("the server takes user names and passwords in ASCII alone (RFC 3501 section 9)")
+    return word
+
+
+def _quoted(word: str) -> str:
+    escaped = _plain_ascii(word).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+@define
+class _OpenImap:
+    mailbox: ImapMailbox
+    line: _Line
+    _validity: str = ""
+    _there: int = 0
+    _can: frozenset[str] = frozenset()
+    _gone: list[str] = field(factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        # Asked anew: many a server offers more to whom it knows.
+        self._can = frozenset(b" ".join(_words_in(self._ask(self.line.capability))).decode("latin-1").upper().split())
+        there = self._ask(self.line.select, _quoted(self.mailbox.folder))
+        self._there = self._number(there)
+        self._validity = str(self._number(self.line.response("UIDVALIDITY")[1]))
+
+    def behind(self, place: str) -> tuple[list[str], str]:
+        """The mails of this pass, and where the next one goes on."""
+        validity, _, uid = place.partition(":")
+        after = int(uid) if validity == self._validity and uid.isdecimal() else 0
+        wanted = ["UNDELETED", *(["UNSEEN"] if self.mailbox.afterwards is Afterwards.MARK else [])]
+        found: list[int] = []
+        for first in range(1, self._there + 1, _AT_ONCE):
+            window = f"{first}:{min(first + _AT_ONCE - 1, self._there)}"
+            if after < _LAST_UID:
+                found += self._search(window, "UID", f"{after + 1}:{_LAST_UID}", *wanted)
+            if len(found) > self.mailbox.mails:
+                break
+        found = sorted({uid for uid in found if uid > after})
+        some = found[: self.mailbox.mails]
+        return list(map(str, some)), f"{self._validity}:{some[-1]}" if len(found) > len(some) else ""
+
+    def _search(self, *criteria: str) -> list[int]:
+        told = b" ".join(_words_in(self._ask(self.line.uid, "SEARCH", *criteria))).split()
+        if not all(map(bytes.isdigit, told)):
+            raise self.line.error("it finds mails without a number")
+        return [int(uid) for uid in told]
+
+    def content(self, uid: str) -> bytes | None:
+        """A mail, up to where it is read; None where it is not there any more."""
+        told = self._ask(self.line.uid, "FETCH", uid, f"(BODY.PEEK[]<0.{self.mailbox.octets}>)")
+        for part, after in zip_longest(told, told[1:], fillvalue=b""):
+            if not isinstance(part, tuple) or b"BODY[]" not in part[0].upper():
+                continue
+            named = _UID.search(part[0]) or (_UID.search(after) if isinstance(after, bytes) else None)
+            if named is not None and int(named[1]) == int(uid):
+                return bytes(part[1])[: self.mailbox.octets]
+        return None
+
+    def take_away(self, name: str) -> None:
+        """Do with a mail what is to be done with those that were understood."""
+        if self.mailbox.afterwards is Afterwards.MOVE:
+            target = _quoted(self.mailbox.move_to)
+            if "MOVE" in self._can:
+                self._ask(self.line.uid, "MOVE", name, target)
+                return
+            self._ask(self.line.uid, "COPY", name, target)
+        flag = r"(\Seen)" if self.mailbox.afterwards is Afterwards.MARK else r"(\Deleted)"
+        self._ask(self.line.uid, "STORE", name, "+FLAGS.SILENT", flag)
+        if self.mailbox.afterwards is not Afterwards.MARK:
+            self._gone.append(name)
+            if len(self._gone) >= _TOGETHER:
+                self.finish()
+
+    def finish(self) -> None:
+        """Let the server forget what is marked as deleted: of that ours alone."""
+        gone, self._gone = self._gone, []
+        if gone and "UIDPLUS" in self._can:
+            self._ask(self.line.uid, "EXPUNGE", ",".join(gone))
+
+    def _ask(self, ask: Callable[..., tuple[str, list[Any]]], *arguments: str) -> list[Any]:
+        """What the server says to a command that it obeys."""
+        self.line.hears()
+        try:
+            kind, told = ask(*arguments)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            # What the standard library's parser stumbles over.
+            raise self.line.error(f"it says what is no IMAP ({type(error).__name__})") from error
+        if kind != "OK":
+            words = b" ".join(_words_in(told)).decode("utf-8", "replace")
+            raise self.line.error(f"it says {kind}: {words}")
+        return told
+
+    def _number(self, told: list[Any]) -> int:
+        words = _words_in(told or [])
+        if not words or not re.fullmatch(rb"[0-9]{1,10}", words[-1]):
+            raise self.line.error("it does not say how many mails there are, or how they are numbered")
+        return int(words[-1])
+
+
+_UID = re.compile(rb"\bUID (\d{1,10})\b", re.IGNORECASE)
+
+
+def _words_in(told: list[Any]) -> list[bytes]:
+    return [words for words in told if isinstance(words, bytes)]

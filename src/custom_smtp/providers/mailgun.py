@@ -12,7 +12,7 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -43,6 +43,8 @@ from ..replies import Reply
 from ..servers import Credentials, Server
 from ..web import BODY_LIMIT, Request
 from ..webhooks import (
+    UNKNOWN_TIME,
+    an_age,
     came_at,
     delivery_id_in,
     delivery_id_in_message_id,
@@ -96,9 +98,10 @@ BOTS = ("apple", "gmail", "generic")
 """Whom ``client-info.bot`` names instead of a person ("Open and Click Bot Detection"); a new one counts alike."""
 
 _HEADER = "X-Mailgun-Variables"
+_ACCEPTED = Reply(250, "accepted")
 _DIGESTS = ("signature", "parent-signature")
 _SWITCHES = ("x-mailgun-track-clicks", "x-mailgun-track-opens")
-_STAMP = re.compile(r"[0-9]{1,11}")  # until the year 5138
+_STAMP_DIGITS = 11  # until the year 5138
 _MADE_BY_MAILGUN = re.compile(r"<?[0-9]{14}\.")  # as every Message-ID of its own in its documentation begins
 _ADDRESS = re.compile(r"[^\s<>,@]+@[^\s<>,@]+")
 _FORM_FIELDS = 1000
@@ -152,11 +155,6 @@ class Tokens:
         return first == digest
 
 
-def _a_span(_instance: object, attribute: "Attribute[Any]", span: timedelta) -> None:
-    if not isinstance(span, timedelta) or span <= timedelta(0):
-        raise ConfigurationError(f"{attribute.name} is {span!r}: give a timedelta above zero, such as {MAX_AGE!r}")
-
-
 @frozen
 class Mailgun:
     """Marks mail that goes through Mailgun, and reads what Mailgun reports.
@@ -182,7 +180,7 @@ class Mailgun:
     signing_keys: tuple[str, ...] = field(
         converter=secrets_of, repr=False, validator=some_secrets("Mailgun's webhook signing key")
     )
-    max_age: timedelta = field(default=MAX_AGE, kw_only=True, validator=_a_span)
+    max_age: timedelta = field(default=MAX_AGE, kw_only=True, validator=an_age)
     tokens: Vouches | None = field(default=None, kw_only=True, repr=False, eq=False)
     name: str = field(default="mailgun", init=False)
 
@@ -214,7 +212,7 @@ class Mailgun:
             reports = list(map(_event_data, posts))
             for post, told in zip(posts, reports, strict=True):
                 self._prove(request, post.get("signature"), told)
-            read = partial(self._event, came=came)
+            read = partial(self._event, came)
         else:
             form = _form(request)
             last = {name: values[-1] for name, values in form.items()}
@@ -225,37 +223,34 @@ class Mailgun:
 
     def _prove(self, request: Request, proof: object, told: Report) -> None:
         """Return if what the event is signed with holds: by any key, for the account or for the primary account."""
-        if not isinstance(proof, Mapping):
+        if not isinstance(proof, dict):
             raise UnverifiedError("the request carries no signature: point a webhook of Mailgun's here, and no route")
         stamp, token = text_in(proof, "timestamp"), text_in(proof, "token")
-        digests = [digest for name in _DIGESTS if (digest := text_in(proof, name).lower())]
-        if not (digests and token and _STAMP.fullmatch(stamp)):
+        digests = [digest for name in _DIGESTS if isinstance(digest := proof.get(name), str) and digest]
+        if not (digests and token and stamp.isascii() and stamp.isdigit() and len(stamp) <= _STAMP_DIGITS):
             raise UnverifiedError("the request's signature lacks its timestamp, its token or itself")
         if not _fits(f"{stamp}{token}", digests, self.signing_keys):
-            raise UnverifiedError("the signature fits none of the keys: copy the HTTP webhook signing key")
-        require_fresh(request, datetime.fromtimestamp(int(stamp), UTC), self.max_age)
+            which = "the key" if len(self.signing_keys) == 1 else f"any of the {len(self.signing_keys)} keys"
+            raise UnverifiedError(f"the signature does not fit {which}: copy the HTTP webhook signing key")
+        require_fresh(request, moment(stamp, otherwise=UNKNOWN_TIME), self.max_age)
         if self.tokens is not None and not self.tokens(token, _digest(told)):
             raise UnverifiedError("the signature was used for another event before: somebody has copied it")
 
-    def _event(self, told: Report, *, came: datetime) -> Event:
-        kind = text_in(told, "event")
-        about = self._about(told, kind, came)
-        return _READ[kind](about, told) if kind in _READ else Unrecognised(about, kind)
-
-    def _about(self, told: Report, kind: str, came: datetime) -> About:
-        when = told.get("timestamp")
+    def _event(self, came: datetime, told: Report) -> Event:
+        kind, when, number = told.get("event") or "", told.get("timestamp"), told.get("id")
         at = moment(when, otherwise=came)
-        number = text_in(told, "id")
-        return About(
-            delivery_id=delivery_id_in(_part(told, "user-variables").get(VARIABLE))
-            or _delivery_id_of_message(told, kind),
-            recipient=_recipient(told),
+        variables = told.get("user-variables")
+        named = delivery_id_in(variables.get(VARIABLE)) if isinstance(variables, dict) else None
+        about = About.told(
+            delivery_id=named or _delivery_id_of_message(told, kind),
+            recipient=told.get("recipient") or _recipient(told),
             at=at,
             source=self.name,
             # Its documentation promises that an id is not given twice on one day, and no more.
             key=(f"{number} {at.date()}" if when else number) if number else self._synthetic_key(told, kind),
             raw=told,
         )
+        return _READ[kind](about, told) if kind in _READ else Unrecognised(about, kind)
 
     def _synthetic_key(self, told: Report, kind: str) -> str:
         return synthetic_key(
@@ -303,7 +298,7 @@ def _fits(signed: str, digests: Sequence[str], keys: Sequence[str]) -> bool:
     for key in keys:
         expected = hmac.digest(key.encode(errors="surrogatepass"), message, "sha256").hex()
         for digest in digests:
-            if digest.isascii() and hmac.compare_digest(expected, digest):
+            if digest.isascii() and hmac.compare_digest(expected, digest.lower()):
                 return True
     return False
 
@@ -442,8 +437,10 @@ def _words(code: str, said: str) -> str:
 
 
 def _answer(told: Report) -> str:
-    outcome = _part(told, "delivery-status")
-    return _words(text_in(outcome, "code"), text_in(outcome, "message", "description"))
+    outcome = told.get("delivery-status")
+    if not isinstance(outcome, dict):
+        return ""
+    return _words(text_in(outcome, "code"), outcome.get("message") or outcome.get("description") or "")
 
 
 def _code(text: str) -> int:
@@ -451,17 +448,18 @@ def _code(text: str) -> int:
 
 
 def _failed(about: About, told: Report) -> Event:
-    outcome, reason = _part(told, "delivery-status"), text_in(told, "reason")
-    number, said = text_in(outcome, "code"), text_in(outcome, "message", "description")
+    outcome, reason = _part(told, "delivery-status"), told.get("reason") or ""
+    number, said = text_in(outcome, "code"), outcome.get("message") or outcome.get("description") or ""
     answer, code = _words(number, said), _code(number)
-    status = enhanced_status(text_in(outcome, "enhanced-code"), said)
+    enhanced = outcome.get("enhanced-code")
+    status = enhanced_status(enhanced, said) if enhanced else enhanced_status(said)
     if reason in SUPPRESSED or code in SUPPRESSED_CODES:
         return Dropped(about, f"{reason}: {answer}" if reason and answer else reason or answer)
-    if text_in(told, "severity") == "temporary":
+    if told.get("severity") == "temporary":
         cause = Cause.GREYLISTED if reason == "greylisted" else REASONS.get(reason, (None, Cause.UNKNOWN))[1]
-        return Deferred(about, answer or reason, status, cause=cause)
+        return Deferred(about, answer or reason, status, cause)
     kind, cause = _verdict(reason, status, code, text_in(outcome, "bounce-type"))
-    return Bounced(about, kind, answer or reason, status, cause=cause)
+    return Bounced.told(about, kind, answer or reason, status, cause)
 
 
 def _verdict(reason: str, status: str, code: int, bounce_type: str = "") -> tuple[BounceKind, Cause]:
@@ -501,26 +499,24 @@ def _rejected(about: About, told: Report) -> Event:
 
 def _opened(about: About, told: Report) -> Event:
     bot = _bot(told)
-    return Opened(
+    return Opened.told(
         about,
         prefetched=bool(bot),
         evidence=bot,
-        user_agent=text_in(_part(told, "client-info"), "user-agent"),
-        client=text_in(told, "ip"),
-        second_hand=True,
+        user_agent=_part(told, "client-info").get("user-agent") or "",
+        client=told.get("ip") or "",
     )
 
 
 def _clicked(about: About, told: Report) -> Event:
     bot = _bot(told)
-    return Clicked(
+    return Clicked.told(
         about,
         told.get("url", ""),  # the older samples of this event have none
         machine=bool(bot),
         evidence=bot,
-        user_agent=text_in(_part(told, "client-info"), "user-agent"),
-        client=text_in(told, "ip"),
-        second_hand=True,
+        user_agent=_part(told, "client-info").get("user-agent") or "",
+        client=told.get("ip") or "",
     )
 
 
@@ -531,7 +527,7 @@ def _bot(told: Report) -> tuple[str, ...]:
 
 _READ: Mapping[str, Callable[[About, Report], Event]] = {
     # Mailgun took the mail and has it in its queue: the relay's own 250, told once more.
-    "accepted": lambda about, _: Accepted(about, Reply(250, "accepted")),
+    "accepted": lambda about, _: Accepted(about, _ACCEPTED),
     "rejected": _rejected,
     "delivered": lambda about, told: Delivered(about, _answer(told)),
     "failed": _failed,
@@ -555,22 +551,22 @@ def _dropped(about: About, told: Report) -> Event:
     if reason != "old" and not 400 <= code < 600:
         return Dropped(about, answer or reason)
     kind, cause = _verdict(reason, status, code)
-    return Bounced(about, kind, answer or reason, status, cause=cause)
+    return Bounced.told(about, kind, answer or reason, status, cause)
 
 
 def _bounced(about: About, told: Report) -> Event:
     answer, status = _old_answer(told)
     kind, cause = _verdict("bounce", status, _code(text_in(told, "code")))
-    return Bounced(about, kind, answer, status, cause=cause)
+    return Bounced.told(about, kind, answer, status, cause)
 
 
 def _old_opened(about: About, told: Report) -> Event:
-    return Opened(about, user_agent=text_in(told, "user-agent"), client=text_in(told, "ip"), second_hand=True)
+    return Opened.told(about, user_agent=text_in(told, "user-agent"), client=text_in(told, "ip"))
 
 
 def _old_clicked(about: About, told: Report) -> Event:
     agent = text_in(told, "user-agent")
-    return Clicked(about, text_in(told, "url"), user_agent=agent, client=text_in(told, "ip"), second_hand=True)
+    return Clicked.told(about, text_in(told, "url"), user_agent=agent, client=text_in(told, "ip"))
 
 
 _READ_OLD: Mapping[str, Callable[[About, Report], Event]] = {

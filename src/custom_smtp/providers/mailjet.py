@@ -172,8 +172,9 @@ class Mailjet:
 
     def _event(self, came: datetime, told: Report) -> Event:
         kind = told.get("event") or ""
+        payload = told.get("Payload")
         about = About.told(
-            delivery_id=_delivery_id(told),
+            delivery_id=_in_event_payload(payload, told) if payload else delivery_id_in(told.get("CustomID")),
             recipient=told.get("email") or "",
             at=moment(told.get("time"), otherwise=came),
             source=self.name,
@@ -212,12 +213,11 @@ def _with_payload(headers: Headers, delivery_id: DeliveryId) -> Headers:
     return tuple((name, value if name.lower() == _EVENT_PAYLOAD.lower() else kept) for name, kept in headers)
 
 
-def _delivery_id(told: Report) -> DeliveryId | None:
+def _in_event_payload(payload: object, told: Report) -> DeliveryId | None:
     """Our id: from the event payload, where that names it; else the custom id, or a payload that is nothing else."""
-    payload = told.get("Payload")
     if isinstance(payload, str) and PAYLOAD in payload and (named := _in_payload(payload)):
         return named
-    return delivery_id_in(told.get("CustomID")) or (delivery_id_in(payload) if payload else None)
+    return delivery_id_in(told.get("CustomID")) or delivery_id_in(payload)
 
 
 def _in_payload(payload: str) -> DeliveryId | None:
@@ -237,24 +237,22 @@ def _bounced(about: About, told: Report) -> Event:
     error, permanent, reason = (told.get("error") or "").lower(), told.get("hard_bounce"), _reason(told)
     if error in SUPPRESSED:
         return Dropped(about, reason)
-    status = enhanced_status(reason)
+    status = enhanced_status(told.get("comment") or "", error)
     if error == "greylisted" and permanent not in _HARD:  # Mailjet tries again
-        return Deferred(about, reason, status, cause=Cause.GREYLISTED)
+        return Deferred(about, reason, status, Cause.GREYLISTED)
     kind, cause = ERRORS.get(error) or RELATED.get((told.get("error_related_to") or "").lower(), _NOT_KNOWN)
-    return Bounced(about, kind or _HARD_OR_SOFT.get(permanent, BounceKind.UNDETERMINED), reason, status, cause=cause)
+    return Bounced.told(about, kind or _HARD_OR_SOFT.get(permanent, BounceKind.UNDETERMINED), reason, status, cause)
 
 
 _NOT_KNOWN = AS_IT_SAYS, Cause.UNKNOWN
 
 
 def _opened(about: About, told: Report) -> Event:
-    return Opened(about, user_agent=told.get("agent") or "", client=told.get("ip") or "", second_hand=True)
+    return Opened.told(about, user_agent=told.get("agent") or "", client=told.get("ip") or "")
 
 
 def _clicked(about: About, told: Report) -> Event:
-    return Clicked(
-        about, told["url"], user_agent=told.get("agent") or "", client=told.get("ip") or "", second_hand=True
-    )
+    return Clicked.told(about, told["url"], user_agent=told.get("agent") or "", client=told.get("ip") or "")
 
 
 def _unsubscribed(about: About, told: Report) -> Event:

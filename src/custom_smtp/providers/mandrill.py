@@ -361,7 +361,7 @@ def _bounced(kind: BounceKind, about: About, told: Report, mail: Report) -> Even
     if code in AUTO_REPLIES:
         return AutoReplied(about, reason)
     block, cause = CODES.get(code, _NOT_TOLD)
-    return Bounced(about, block or kind, reason, enhanced_status(words), cause=DESCRIPTIONS.get(description, cause))
+    return Bounced.told(about, block or kind, reason, enhanced_status(words), DESCRIPTIONS.get(description, cause))
 
 
 _NOT_TOLD = None, Cause.UNKNOWN
@@ -385,26 +385,24 @@ def _by_robot(told: Report) -> tuple[str, ...]:
 
 def _opened(about: About, told: Report, _mail: Report) -> Event:
     evidence = _by_robot(told)
-    return Opened(
+    return Opened.told(
         about,
         prefetched=bool(evidence),
         evidence=evidence,
         user_agent=told.get("user_agent") or "",
         client=told.get("ip") or "",
-        second_hand=True,
     )
 
 
 def _clicked(about: About, told: Report, _mail: Report) -> Event:
     evidence = _by_robot(told)
-    return Clicked(
+    return Clicked.told(
         about,
         told["url"],
         machine=bool(evidence),
         evidence=evidence,
         user_agent=told.get("user_agent") or "",
         client=told.get("ip") or "",
-        second_hand=True,
     )
 
 

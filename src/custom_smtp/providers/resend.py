@@ -40,6 +40,7 @@ from ..replies import Reply
 from ..servers import Credentials, Server, Tls
 from ..web import Request
 from ..webhooks import (
+    an_age,
     came_at,
     delivery_id_in,
     delivery_id_in_message_id,
@@ -135,11 +136,6 @@ def _some_keys(_instance: object, _attribute: "Attribute[Any]", keys: tuple[byte
         raise ConfigurationError("Resend's signing secret is missing: copy it from Webhooks")
 
 
-def _a_span(_instance: object, attribute: "Attribute[Any]", span: timedelta) -> None:
-    if not isinstance(span, timedelta) or span <= timedelta(0):
-        raise ConfigurationError(f"{attribute.name} is {span!r}: give a timedelta above zero, such as {MAX_AGE!r}")
-
-
 @frozen
 class Resend:
     """Marks mail that goes through Resend, and reads what Resend reports.
@@ -157,7 +153,7 @@ class Resend:
     """
 
     signing_secrets: tuple[bytes, ...] = field(converter=_keys, repr=False, validator=_some_keys)
-    max_age: timedelta = field(default=MAX_AGE, kw_only=True, validator=_a_span)
+    max_age: timedelta = field(default=MAX_AGE, kw_only=True, validator=an_age)
     name: str = field(default="resend", init=False)
 
     def mark(self, headers: Headers, delivery_id: DeliveryId, /) -> Headers:
@@ -193,14 +189,14 @@ class Resend:
             for part in ("id", "timestamp", "signature")
         )
         if not (number and signatures and _STAMP.fullmatch(stamp)):
-            raise UnverifiedError("the request carries no signature: it is none of Resend's webhooks")
+            raise UnverifiedError("the request lacks svix-id, svix-timestamp or svix-signature: it is none of Resend's")
         signed = f"{number}.{stamp}.".encode(errors="replace") + request.body
         given = [one.removeprefix(_VERSION) for one in signatures.split() if one.startswith(_VERSION) and one.isascii()]
         expected = [base64.b64encode(hmac.digest(key, signed, "sha256")).decode() for key in self.signing_secrets]
         found = [hmac.compare_digest(one, other) for one in expected for other in given]
         if not any(found):
             raise UnverifiedError(
-                "the signature fits none of the secrets: copy the webhook's, and see that no proxy alters bodies"
+                "svix-signature fits none of the secrets: copy the webhook's, and see that no proxy alters bodies"
             )
         require_fresh(request, datetime.fromtimestamp(int(stamp), UTC), self.max_age)
         return number

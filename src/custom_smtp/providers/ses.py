@@ -51,6 +51,7 @@ from ..servers import Credentials, Server, Tls
 from ..web import Request
 from ..webhooks import (
     UNKNOWN_TIME,
+    an_age,
     came_at,
     delivery_id_in,
     delivery_id_in_message_id,
@@ -202,11 +203,6 @@ def _a_fetcher(_instance: object, _attribute: "Attribute[Any]", certificate: obj
         )
 
 
-def _a_span(_instance: object, attribute: "Attribute[Any]", span: timedelta) -> None:
-    if not isinstance(span, timedelta) or span <= timedelta(0):
-        raise ConfigurationError(f"{attribute.name} is {span!r}: give a timedelta above zero, such as {MAX_AGE!r}")
-
-
 def _authorities(given: bytes) -> tuple[x509.Certificate, ...]:
     if not given:
         return ()
@@ -250,7 +246,7 @@ class Ses:
 
     topics: tuple[str, ...] = field(converter=secrets_of, validator=_some_topics)
     certificate: Callable[[str], bytes] = field(repr=False, eq=False, validator=_a_fetcher)
-    max_age: timedelta = field(default=MAX_AGE, kw_only=True, validator=_a_span)
+    max_age: timedelta = field(default=MAX_AGE, kw_only=True, validator=an_age)
     authorities: tuple[x509.Certificate, ...] = field(default=b"", kw_only=True, repr=False, converter=_authorities)
     configuration_set: str = field(default="", kw_only=True, validator=_a_name)
     name: str = field(default="ses", init=False)

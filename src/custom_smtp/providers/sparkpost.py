@@ -40,6 +40,7 @@ from ..servers import Credentials, Pace, Server
 from ..web import Request
 from ..webhooks import (
     a_user_name,
+    bearer_in,
     came_at,
     delivery_id_in,
     enhanced_status,
@@ -94,6 +95,7 @@ NO_BOUNCES: Mapping[str, Callable[[About, str], Event]] = {
 """The classes that are something else: an auto-reply, a request to subscribe or not to, a challenge-response."""
 
 _HEADER = "X-MSYS-API"
+_INJECTED = Reply(250, "injection")
 _RECIPIENTS = ("cc", "bcc", "archive")
 _OPTIONS = ("open_tracking", "click_tracking")
 _OLD_HEADER = "x-messagesystems-webhook-token"
@@ -208,8 +210,7 @@ class SparkPost:
         )
 
     def _prove(self, request: Request) -> None:
-        scheme, _, credentials = request.headers.get("authorization", "").strip().partition(" ")
-        token = credentials.strip() if scheme.lower() == "bearer" else request.headers.get(_OLD_HEADER, "")
+        token = bearer_in(request) or request.headers.get(_OLD_HEADER, "")
         if token and self._knows(token):
             return
         if self.username:
@@ -289,28 +290,35 @@ def _recipient_of_post(post: Report) -> str:
 
 def _said(told: Report) -> tuple[str, str]:
     """What the recipient's server said, with its code, and its enhanced status."""
-    classified, code = told.get("reason") or "", text_in(told, "error_code")
+    classified, code = told.get("reason") or "", told.get("error_code")
     reason = told.get("raw_reason") or classified
-    status = enhanced_status(reason) if reason == classified else enhanced_status(reason, classified)
-    return reason if not code or code in reason else f"{code} {reason}".rstrip(), status
+    status = enhanced_status(reason) or enhanced_status(classified)
+    if not code or (code := str(code)) in reason:
+        return reason, status
+    return f"{code} {reason}".rstrip(), status
 
 
 def _bounced(about: About, told: Report) -> Event:
-    number, (reason, status) = text_in(told, "bounce_class"), _said(told)
-    if number in NO_BOUNCES:
-        return NO_BOUNCES[number](about, reason)
+    number = text_in(told, "bounce_class")
+    reason, status = _said(told)
     if number in BOUNCE_CLASSES:
         kind, cause = BOUNCE_CLASSES[number]
-    else:
-        kind = {"4": BounceKind.SOFT, "5": BounceKind.HARD}.get(status[:1], BounceKind.UNDETERMINED)
-        cause = Cause.UNKNOWN
-    return Bounced(about, kind, reason, status, cause=cause)
+        return Bounced.told(about, kind, reason, status, cause)
+    if number in NO_BOUNCES:
+        return NO_BOUNCES[number](about, reason)
+    return Bounced(about, _BY_STATUS.get(status[:1], BounceKind.UNDETERMINED), reason, status)
+
+
+_BY_STATUS = {"4": BounceKind.SOFT, "5": BounceKind.HARD}
 
 
 def _delayed(about: About, told: Report) -> Event:
     reason, status = _said(told)
-    _, cause = BOUNCE_CLASSES.get(text_in(told, "bounce_class"), (None, Cause.UNKNOWN))
-    return Deferred(about, reason, status, cause=cause)
+    _, cause = BOUNCE_CLASSES.get(text_in(told, "bounce_class"), _NOT_TOLD)
+    return Deferred(about, reason, status, cause)
+
+
+_NOT_TOLD = BounceKind.UNDETERMINED, Cause.UNKNOWN
 
 
 def _complained(about: About, told: Report) -> Event:
@@ -320,20 +328,19 @@ def _complained(about: About, told: Report) -> Event:
 
 def _opened(about: About, told: Report) -> Event:
     prefetched, proxied = _marks_of_a_machine(told)
-    return Opened(
+    return Opened.told(
         about,
         prefetched=prefetched,
         proxied=proxied,
         evidence=_evidence(prefetched, proxied),
         user_agent=told.get("user_agent") or "",
         client=told.get("ip_address") or "",
-        second_hand=True,
     )
 
 
 def _clicked(about: About, told: Report) -> Event:
     prefetched, _ = _marks_of_a_machine(told)
-    return Clicked(
+    return Clicked.told(
         about,
         told.get("target_link_url", ""),
         link=told.get("target_link_name") or "",
@@ -341,7 +348,6 @@ def _clicked(about: About, told: Report) -> Event:
         evidence=_evidence(prefetched, proxied=False),
         user_agent=told.get("user_agent") or "",
         client=told.get("ip_address") or "",
-        second_hand=True,
     )
 
 
@@ -361,7 +367,7 @@ def _evidence(prefetched: bool, proxied: bool) -> tuple[str, ...]:
 
 _READ: Mapping[str, Callable[[About, Report], Event]] = {
     # SparkPost took the mail: the relay's own 250, told once more.
-    "injection": lambda about, _: Accepted(about, Reply(250, "injection")),
+    "injection": lambda about, _: Accepted(about, _INJECTED),
     "delivery": lambda about, _: Delivered(about),
     "delay": _delayed,
     "bounce": _bounced,

@@ -39,6 +39,7 @@ def feedback_contract(
     samples: Sequence[Request],
     *,
     prove: Callable[[bytes], Request] | None = None,
+    forge: Callable[[bytes], Request] | None = None,
     proof_in_body: bool = False,
     reports: Callable[[Request], bytes] = attrgetter("body"),
 ) -> None:
@@ -48,6 +49,7 @@ def feedback_contract(
         adapter: the adapter.
         samples: proven requests, each of which tells at least one event.
         prove: makes a proven request of any body; then bodies that are no reports are tried too.
+        forge: makes a request of any body that is proven by another secret, as that of somebody else's account.
         proof_in_body: the proof stands in the body, so that a request without headers is proven as well.
         reports: finds the JSON in a sample that is more than that, such as a form; ``prove`` is given what it finds.
 
@@ -60,10 +62,14 @@ def feedback_contract(
     for sample in samples:
         _reads_alike(adapter, sample)
         _refuses_the_unproven(adapter, evolve(sample, headers={}, body=b""))
+        if forge is not None:
+            _refuses_the_unproven(adapter, forge(reports(sample)))
         if not proof_in_body:
             _refuses_the_unproven(adapter, evolve(sample, headers={}))
         for cut in (sample.body.rstrip()[:-1], sample.body[: len(sample.body) // 2]):
             _refuses(adapter, evolve(sample, body=cut), (MalformedError, UnverifiedError))
+    if not any(event.about.delivery_id for sample in samples for event in adapter.read(sample)):
+        _broken("no sample tells a delivery id: what mark writes has to come back")
     if prove is not None:
         for body in MALFORMED:
             _refuses(adapter, prove(body), (MalformedError,))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,
     SECP256R1,
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     derive_private_key,
 )
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
@@ -401,6 +401,107 @@ def resend_request(
         },
         body=body,
         received_at=at if received_at is None else received_at,
+    )
+
+
+@frozen(eq=False)
+class PostalSigner:
+    """Signs requests as a Postal server does, with a key made on the spot. Never for real use."""
+
+    _key: RSAPrivateKey = field(init=False, repr=False)
+
+    @_key.default
+    def _new_key(self) -> RSAPrivateKey:
+        return generate_private_key(65537, 2048)
+
+    @property
+    def public_key(self) -> str:
+        """The public key as PEM."""
+        return self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    @property
+    def jwks(self) -> str:
+        """What the server has at ``/.well-known/jwks.json``."""
+        numbers = self._key.public_key().public_numbers()
+        parts = {"e": _base64_of(numbers.e), "kty": "RSA", "n": _base64_of(numbers.n)}
+        thumb = hashlib.sha256(json.dumps(parts, separators=(",", ":")).encode()).hexdigest()
+        return json.dumps({"keys": [{**parts, "kid": thumb, "use": "sig", "alg": "RS256"}]})
+
+    def request(
+        self,
+        payload: Payload,
+        *,
+        sha256: bool = True,
+        path: str = "/hooks/postal",
+        received_at: datetime | None = None,
+    ) -> Request:
+        """A POST, signed by SHA-1 and, unless an old Postal is meant, by SHA-256."""
+        body = _body(payload)
+        headers = {"x-postal-signature": self._signature(body, SHA1())}  # noqa: S303  # as Postal does
+        if sha256:
+            headers["x-postal-signature-256"] = self._signature(body, SHA256())
+            headers["x-postal-signature-kid"] = json.loads(self.jwks)["keys"][0]["kid"]
+        return Request(
+            method="POST",
+            path=path,
+            headers={"content-type": "application/json", **headers},
+            body=body,
+            received_at=received_at,
+        )
+
+    def _signature(self, body: bytes, algorithm: SHA1 | SHA256) -> str:
+        return base64.b64encode(self._key.sign(body, PKCS1v15(), algorithm)).decode()
+
+
+def _base64_of(number: int) -> str:
+    octets = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    return base64.urlsafe_b64encode(octets).decode().rstrip("=")
+
+
+def brevo_request(
+    payload: Payload,
+    username: str = "",
+    password: str = "",
+    *,
+    token: str = "",
+    path: str = "/hooks/brevo",
+    received_at: datetime | None = None,
+) -> Request:
+    """A POST as Brevo makes it, with the user name and password of the webhook's URL, or with its token."""
+    request = postmark_request(payload, username, password, path=path, received_at=received_at)
+    return evolve(request, headers={**request.headers, "authorization": f"Bearer {token}"}) if token else request
+
+
+def mailersend_request(
+    payload: Payload,
+    secret: str,
+    *,
+    path: str = "/hooks/mailersend",
+    received_at: datetime | None = None,
+) -> Request:
+    """A POST as MailerSend makes it, signed with the webhook's secret."""
+    return _with_hmac("signature", payload, secret, path, received_at)
+
+
+def mailtrap_request(
+    payload: Payload,
+    secret: str,
+    *,
+    path: str = "/hooks/mailtrap",
+    received_at: datetime | None = None,
+) -> Request:
+    """A POST as Mailtrap makes it, signed with the webhook's secret."""
+    return _with_hmac("mailtrap-signature", payload, secret, path, received_at)
+
+
+def _with_hmac(header: str, payload: Payload, secret: str, path: str, received_at: datetime | None) -> Request:
+    body = _body(payload)
+    return Request(
+        method="POST",
+        path=path,
+        headers={"content-type": "application/json", header: hmac.digest(secret.encode(), body, "sha256").hex()},
+        body=body,
+        received_at=received_at,
     )
 
 
