@@ -34,6 +34,7 @@ from .ports import (
 from .system import new_delivery_id, utc_now
 from .tracking import Tracker
 from .unsubscribe import Unsubscribe
+from .verp import ReturnAddresses, envelope_id
 
 _SOURCE = "smtp"
 
@@ -78,6 +79,7 @@ class Preparation:
         links: chooses the host of all these links by its From domain. None: they lead over the base URLs that the
             tracker and ``unsubscribe`` were given.
         feedback: marks it, so that the provider's reports find it.
+        returns: gives it a return address of its own, so that its bounce mail finds it and nobody can forge one.
         signer: signs it.
         domains: the sending domains that were added; a From address on any other is refused. None allows all.
         clock: dates it.
@@ -91,6 +93,7 @@ class Preparation:
     unsubscribe: Unsubscribe | None = None
     links: LinkDomains | None = None
     feedback: Feedback | None = None
+    returns: ReturnAddresses | None = None
     signer: Signer | None = None
     domains: frozenset[str] | None = field(default=None, converter=_domain_names, validator=_one_at_least)
     clock: Clock = utc_now
@@ -117,9 +120,8 @@ class Preparation:
         content: bytes = render(written, delivery_id, at)
         if self.signer is not None:
             content = self.signer.sign(content, at)
-        envelope = Envelope(mail.bounces_to or mail.sender, (mail.to,))
         return Prepared(
-            Outgoing(delivery_id, envelope, content, smtputf8=mail.smtputf8),
+            Outgoing(delivery_id, self._envelope(mail, delivery_id), content, smtputf8=mail.smtputf8),
             Copy(
                 delivery_id=delivery_id,
                 recipient=mail.to.email,
@@ -150,7 +152,17 @@ class Preparation:
         return part if base_url == part.base_url else evolve(part, base_url=base_url)
 
     def _marked(self, mail: Mail, delivery_id: DeliveryId) -> Mail:
-        return mail if self.feedback is None else evolve(mail, headers=self.feedback.mark(mail.headers, delivery_id))
+        marks = [part.mark for part in (self.feedback, self.returns) if part is not None]
+        headers = mail.headers
+        for mark in marks:
+            headers = mark(headers, delivery_id)
+        return evolve(mail, headers=headers) if marks else mail
+
+    def _envelope(self, mail: Mail, delivery_id: DeliveryId) -> Envelope:
+        if self.returns is None:
+            return Envelope(mail.bounces_to or mail.sender, (mail.to,))
+        sender = mail.bounces_to or self.returns.address(delivery_id)
+        return Envelope(sender, (mail.to,), envelope_id=envelope_id(delivery_id, self.returns.tokens))
 
 
 @frozen
