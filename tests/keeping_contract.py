@@ -15,7 +15,8 @@ from custom_smtp.errors import ArchiveError
 from custom_smtp.event_json import write_event
 from custom_smtp.events import About, Bounced, BounceKind, Clicked, Delivered, Event
 from custom_smtp.identifiers import DeliveryId
-from custom_smtp.ports import Archive, Journal, LinkTable
+from custom_smtp.ports import Archive, Arrivals, Journal, LinkTable, OwedPosts
+from custom_smtp.posts import Health, OwedPost, Standing
 
 from .strategies import copies, events
 
@@ -323,3 +324,103 @@ class LinkTableContract:
                 table.store(rows)
                 kept |= rows
             assert {token: table.find(token) for token in kept} == kept
+
+
+class ArrivalsContract:
+    """Subclasses say how an empty journal is made that tells of its arrivals, and how one writes into it."""
+
+    def fresh_arrivals(self) -> AbstractContextManager[tuple[Journal, Arrivals]]:
+        raise NotImplementedError
+
+    def test_events_arrive_in_the_order_in_which_they_were_recorded(self) -> None:
+        told = [Delivered(about(f"k{n}", NOON - timedelta(hours=n), f"p{n}@example.net")) for n in range(5)]
+        with self.fresh_arrivals() as (journal, arrivals):
+            assert (arrivals.arrivals(0, limit=10), arrivals.last_arrival()) == ([], 0)
+            for event in (*told, told[0]):
+                journal.record(event)
+            come = arrivals.arrivals(0, limit=10)
+            places = [place for place, _ in come]
+            assert [event for _, event in come] == told
+            assert places == sorted(set(places))
+            assert (min(places), max(places)) == (places[0], arrivals.last_arrival())
+            assert arrivals.arrivals(places[1], limit=2) == come[2:4]
+            assert arrivals.arrivals(places[-1], limit=2) == []
+            assert arrivals.arrivals(0, limit=0) == arrivals.arrivals(10**12, limit=1) == []
+            assert arrivals.arrivals(-5, limit=10**30) == come
+
+
+HOUR = timedelta(hours=1)
+
+
+class OwedPostsContract:
+    """Subclasses say how an empty list of owed posts is made."""
+
+    def fresh(self) -> AbstractContextManager[OwedPosts]:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def owed(self) -> Iterator[OwedPosts]:
+        with self.fresh() as owed:
+            yield owed
+
+    def test_a_destination_that_is_not_known_is_at_the_beginning(self, owed: OwedPosts) -> None:
+        assert owed.standing("crm") == Standing()
+        assert owed.claim("crm", at=NOON, until=NOON + HOUR, limit=5) == []
+        assert owed.again("crm", due=NOON) == 0
+
+    def test_it_goes_on_only_from_where_it_is(self, owed: OwedPosts) -> None:
+        assert owed.owe("crm", since=0, up_to=4, places=[2, 4], due=NOON)
+        assert not owed.owe("crm", since=0, up_to=9, places=[1, 2, 3], due=NOON)
+        assert owed.standing("crm") == Standing(reached=4, owed=2)
+        assert owed.owe("crm", since=4, up_to=5, places=[], due=NOON)
+        assert owed.standing("crm") == Standing(reached=5, owed=2)
+
+    def test_each_destination_is_owed_for_itself(self, owed: OwedPosts) -> None:
+        owed.owe("crm", since=0, up_to=1, places=[1], due=NOON)
+        owed.owe("CRM", since=0, up_to=2, places=[2], due=NOON)
+        owed.settle("CRM", OwedPost(2, 1, None), paid=False, health=Health(failures=3))
+        assert owed.standing("crm") == Standing(reached=1, owed=1)
+        assert [one.place for one in owed.claim("crm", at=NOON, until=NOON + HOUR, limit=9)] == [1]
+
+    def test_what_is_claimed_is_nobody_elses_until_then(self, owed: OwedPosts) -> None:
+        owed.owe("crm", since=0, up_to=3, places=[1, 2, 3], due=NOON)
+        assert owed.claim("crm", at=NOON - timedelta(microseconds=1), until=NOON + HOUR, limit=9) == []
+        assert owed.claim("crm", at=NOON, until=NOON + HOUR, limit=2) == [OwedPost(1, 0, NOON), OwedPost(2, 0, NOON)]
+        assert [one.place for one in owed.claim("crm", at=NOON, until=NOON + HOUR, limit=9)] == [3]
+        assert owed.standing("crm").owed == 3
+        assert [one.place for one in owed.claim("crm", at=NOON + HOUR, until=NOON + 2 * HOUR, limit=9)] == [1, 2, 3]
+        assert owed.claim("crm", at=NOON + 9 * HOUR, until=NOON + 10 * HOUR, limit=0) == []
+
+    def test_what_is_due_first_comes_first(self, owed: OwedPosts) -> None:
+        owed.owe("crm", since=0, up_to=3, places=[1, 2, 3], due=NOON)
+        owed.settle("crm", OwedPost(1, 1, NOON + HOUR), paid=False, health=Health())
+        owed.settle("crm", OwedPost(3, 2, NOON - HOUR), paid=False, health=Health())
+        claimed = owed.claim("crm", at=NOON + HOUR, until=NOON + 2 * HOUR, limit=9)
+        assert [(one.place, one.attempts) for one in claimed] == [(3, 2), (2, 0), (1, 1)]
+
+    def test_the_hour_that_comes_twice_is_in_order_here_too(self, owed: OwedPosts) -> None:
+        owed.owe("crm", since=0, up_to=1, places=[1], due=SECOND)
+        assert owed.claim("crm", at=FIRST, until=SECOND, limit=1) == []
+        assert [one.place for one in owed.claim("crm", at=SECOND, until=NOON + 9999 * HOUR, limit=1)] == [1]
+
+    def test_what_is_paid_is_forgotten(self, owed: OwedPosts) -> None:
+        owed.owe("crm", since=0, up_to=2, places=[1, 2], due=NOON)
+        for _ in range(2):
+            owed.settle("crm", OwedPost(1, 0, NOON), paid=True, health=Health())
+        assert owed.standing("crm") == Standing(reached=2, owed=1)
+
+    def test_how_it_is_doing_is_kept(self, owed: OwedPosts) -> None:
+        owed.owe("crm", since=0, up_to=1, places=[1], due=NOON)
+        health = Health(failures=3, rests_until=NOON + HOUR, stopped=True)
+        owed.settle("crm", OwedPost(1, 1, NOON), paid=False, health=health)
+        assert owed.standing("crm").health == health
+
+    def test_what_was_given_up_is_owed_again_when_somebody_says_so(self, owed: OwedPosts) -> None:
+        owed.owe("crm", since=0, up_to=3, places=[1, 2, 3], due=NOON)
+        for place in (1, 3):
+            owed.settle("crm", OwedPost(place, 9, None), paid=False, health=Health(failures=9, stopped=True))
+        assert owed.standing("crm") == Standing(reached=3, owed=1, given_up=2, health=Health(failures=9, stopped=True))
+        assert [one.place for one in owed.claim("crm", at=NOON + 99 * HOUR, until=NOON + 100 * HOUR, limit=9)] == [2]
+        assert owed.again("crm", due=NOON) == 2
+        assert owed.standing("crm") == Standing(reached=3, owed=3)
+        assert owed.claim("crm", at=NOON, until=NOON + HOUR, limit=9) == [OwedPost(1, 0, NOON), OwedPost(3, 0, NOON)]

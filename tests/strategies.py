@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from custom_smtp.archive import Copy
 from custom_smtp.claims import Claim
 from custom_smtp.errors import Retry, Step
-from custom_smtp.events import About, BounceKind, Delivered, Event
+from custom_smtp.events import About, BounceKind, Cause, Delivered, Event
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.replies import Reply
 
@@ -56,6 +56,7 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "retry": st.sampled_from(Retry),
     "at_step": st.sampled_from(Step),
     "kind": st.sampled_from(BounceKind),
+    "cause": st.sampled_from(Cause),
     "reason": any_text,
     "status": any_text,
     "name": any_text,

@@ -1,5 +1,6 @@
-"""Bounce mail: what is a report, whom it is about, what it says; and that nothing else is one."""
+"""Mail that comes back: what is a report, whom it is about, what it says; and that nothing else is one."""
 
+import base64
 import time
 from datetime import UTC, datetime, timedelta
 from email import message_from_string
@@ -12,24 +13,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_smtp.bounces import (
-    BYTES_LIMIT,
-    FIELDS_LIMIT,
-    HEADER_LIMIT,
-    MESSAGE_FIELDS,
-    PARTS_LIMIT,
-    RECIPIENTS_LIMIT,
-    VALUE_LIMIT,
-    kind_of,
-    read,
-)
+from custom_smtp._bounce_mail import BYTES_LIMIT, FIELDS_LIMIT, HEADER_LIMIT, PARTS_LIMIT
+from custom_smtp._bounce_status import MESSAGE_FIELDS, RECIPIENTS_LIMIT, VALUE_LIMIT
+from custom_smtp.bounce_causes import kind_of
+from custom_smtp.bounces import PROVEN, SOURCE, read
 from custom_smtp.event_json import read_event, write_event
-from custom_smtp.events import Bounced, BounceKind, Deferred, Delivered, Event
+from custom_smtp.events import (
+    AutoReplied,
+    Bounced,
+    BounceKind,
+    Cause,
+    Complained,
+    Deferred,
+    Delivered,
+    Event,
+    Unsubscribed,
+)
+from custom_smtp.identifiers import DeliveryId
+from custom_smtp.state import why_not_to_write
 from custom_smtp.testing import FrozenClock
+from custom_smtp.tokens import Tokens
+from custom_smtp.verp import envelope_id, return_address, signed
 
 SAMPLES = Path(__file__).parent / "bounces"
 CLOCK = FrozenClock(datetime(2026, 2, 1, tzinfo=UTC))
-NO_REPORTS = ("answer", "complaint")
+NO_REPORTS = ("answer",)
 REPORT = b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n"
 STATUS = b"--b\nContent-Type: message/delivery-status\n\n"
 
@@ -41,6 +49,19 @@ def sample(name: str) -> bytes:
 def one(content: bytes) -> Event:
     [event] = read(content, clock=CLOCK)
     return event
+
+
+def without_words(content: bytes) -> bytes:
+    """The report alone, in a mail that says nothing in words and comes from nobody known."""
+    for told in (
+        b"Your mail could not be delivered.",
+        b"Mail Delivery <mailer-daemon@mx.example.net>",
+        b"Undelivered mail",
+    ):
+        content = content.replace(told, b"x")
+    for field in (b"Return-Path: <>\n", b"Auto-Submitted: auto-replied\n"):
+        content = content.replace(field, b"")
+    return content
 
 
 def changed(old: str, new: str, name: str = "hard") -> bytes:
@@ -64,7 +85,7 @@ def test_a_hard_bounce_tells_mail_person_time_reason_and_status() -> None:
 def test_a_delay_is_no_bounce() -> None:
     event = one(sample("delayed"))
 
-    assert event == Deferred(event.about, "no answer from mail.example.net", "4.4.1")
+    assert event == Deferred(event.about, "no answer from mail.example.net", "4.4.1", cause=Cause.NETWORK)
     assert event.about.delivery_id == "d1"
     assert event.about.at == datetime(2026, 1, 2, 6, 0, 8, tzinfo=UTC)
 
@@ -184,7 +205,7 @@ def test_an_action_is_read_however_it_is_written(action: str, expected: type) ->
 def test_what_says_neither_action_nor_status_says_nothing() -> None:
     content = changed("Action: failed\nStatus: 5.1.1\n", "").replace(b"5.1.1", b"")
 
-    assert read(content, clock=CLOCK) == ()
+    assert read(without_words(content), clock=CLOCK) == ()
 
 
 @pytest.mark.parametrize(
@@ -284,7 +305,15 @@ def test_a_message_id_in_the_returned_text_is_nobodys() -> None:
     ],
 )
 def test_a_report_without_what_makes_it_one_is_none(old: str, new: str) -> None:
-    assert read(changed(old, new), clock=CLOCK) == ()
+    assert read(without_words(changed(old, new)), clock=CLOCK) == ()
+
+
+def test_a_report_that_is_broken_is_read_by_its_words() -> None:
+    event = one(changed("Content-Type: message/delivery-status", "Content-Type: application/octet-stream"))
+
+    assert isinstance(event, Bounced)
+    assert (event.about.recipient, event.about.delivery_id) == ("ada@example.net", "d1")
+    assert event.kind is BounceKind.UNDETERMINED
 
 
 def test_a_report_whose_type_is_not_said_is_one() -> None:
@@ -374,7 +403,7 @@ def test_another_field_of_the_message_says_nothing_about_a_person() -> None:
     content = changed("Action: failed\nStatus: 5.1.1\n", "").replace(b"5.1.1", b"")
     content = content.replace(b"Reporting-MTA:", b"Status: 5.1.1\nAction: failed\nReporting-MTA:")
 
-    assert read(content, clock=CLOCK) == ()
+    assert read(without_words(content), clock=CLOCK) == ()
 
 
 @pytest.mark.parametrize(
@@ -468,7 +497,7 @@ STATUSES = st.sampled_from(["2.1.5", "4.4.1", "5.1.1", "5.2.2", "5.7.1"])
 ACTIONS = st.sampled_from(["failed", "delayed", "delivered", "relayed", "expanded"])
 
 
-@given(st.lists(st.tuples(ADDRESS, ACTIONS, STATUSES), min_size=1, max_size=5))
+@given(st.lists(st.tuples(ADDRESS, ACTIONS, STATUSES), min_size=1, max_size=5, unique_by=lambda told: told[0]))
 def test_what_the_standard_library_writes_is_read(people: list[tuple[str, str, str]]) -> None:
     status = Message()
     status["Content-Type"] = "message/delivery-status"
@@ -480,3 +509,576 @@ def test_what_the_standard_library_writes_is_read(people: list[tuple[str, str, s
 
     assert [event.about.recipient for event in events] == [who for who, _, _ in people]
     assert [(event.about.raw or {})["action"] for event in events] == [action for _, action, _ in people]
+
+
+# ---- letters: what follows no standard -------------------------------------------------------------------------------
+
+FLUFL = SAMPLES / "flufl"
+
+OF_FLUFL: dict[str, tuple[str, ...]] = {
+    "aol_01": ("screenname@AOL.com",),
+    "bounce_01": ("swun@example.com.au",),  # names "dylan" alone; the returned mail tells whom it was sent to
+    "bounce_02": ("userx@example.com",),
+    "bounce_03": ("userx@example.uk",),
+    "caiwireless_01": ("userx@example.com",),
+    "dsn_01": ("userx@example.com",),
+    "dsn_02": ("zzzzz@example.uk",),
+    "dsn_03": ("userx@example.be",),
+    "dsn_04": ("userx@example.ch",),
+    "dsn_09": ("userx@example.com",),
+    "dsn_10": ("anne.person@dom.ain",),
+    "dsn_11": ("joem@example.com",),
+    "dsn_12": ("userx@example.jp",),
+    "dsn_13": ("userx@example.com",),
+    "dsn_14": ("userx@example.com.dk",),
+    "dsn_15": ("userx@example.com",),
+    "dsn_16": ("userx@example.com",),
+    "dsn_18": ("email@replaced.net",),
+    "exim_01": ("userx@its.example.nl",),
+    "groupwise_01": ("userx@example.EDU",),
+    "groupwise_02": ("userx@example.com",),
+    "hotpop_01": ("userx@example.com",),
+    "llnl_01": ("user1@example.gov",),
+    "microsoft_01": ("userx@example.COM",),
+    "microsoft_02": ("userx@example.COM",),
+    "microsoft_04": ("userx@example.COM",),
+    "netscape_01": ("aaaaa@corel.com", "bbbbb@corel.com"),
+    "newmailru_01": ("zzzzz@newmail.ru",),
+    "postfix_01": ("xxxxx@local.ie",),
+    "postfix_02": ("yyyyy@digicool.com",),
+    "postfix_03": ("ttttt@ggggg.com",),
+    "postfix_04": ("userx@mail1.example.com",),
+    "postfix_05": ("userx@example.net",),
+    "qmail_01": ("userx@example.de",),
+    "qmail_02": ("userx@example.com",),
+    "qmail_03": ("userx@example.jp",),
+    "qmail_04": ("userx@example.au",),
+    "qmail_05": ("userx@example.com",),
+    "qmail_06": ("ntl@xxx.com",),
+    "qmail_07": ("user@example.net",),
+    "sendmail_01": ("zzzzz@shaft.coal.nl",),  # expanded from another, which flufl.bounce names too
+    "simple_01": ("bbbsss@example.com",),
+    "simple_02": ("userx@example.net",),
+    "simple_04": ("userx@example.com",),
+    "simple_05": ("userx@example.net",),
+    "simple_06": ("userx@example.com",),
+    "simple_07": ("userx@example.net",),
+    "simple_08": ("userx@example.de",),
+    "simple_09": ("userx@example.de",),
+    "simple_10": ("userx@example.com",),
+    "simple_11": ("userx@example.com",),
+    "simple_12": ("userx@example.ac.jp",),
+    "simple_13": ("userx@example.fr",),
+    "simple_14": ("usery@example.com", "userx@example.com"),
+    "simple_15": ("userx@example.be",),
+    "simple_16": ("userx@example.com",),
+    "simple_17": ("userx@example.com",),
+    "simple_18": ("userx@example.com",),
+    "simple_19": ("userx@example.com.ar",),
+    "simple_23": ("userx@example.it",),
+    "simple_24": ("userx@example.com",),
+    "simple_25": ("userx@example.com",),
+    "simple_26": ("userx@example.it",),
+    "simple_27": ("userx@example.net.py",),
+    "simple_29": ("userx@example.com",),
+    "simple_30": ("userx@example.com",),
+    "simple_31": ("userx@example.fr",),
+    "simple_32": ("userx@example.com",),
+    "simple_33": ("userx@example.com",),
+    "simple_34": ("roland@example.com",),
+    "simple_36": ("userx@example.com",),
+    "simple_37": ("user@example.edu",),
+    "simple_38": ("userx@example.com",),
+    "simple_39": ("userx@example.ru",),
+    "simple_41": ("userx@example.com",),
+    "simple_42": ("david...@gmail.com",),  # as the server reports it, whether or not mail can be sent there
+    "simple_43": ("test-a@listserv.our-domain.de",),  # named by the returned mail alone
+    "simple_44": ("user@example.com",),
+    "simple_45": ("subscriber@earthlink.net",),
+    "sina_01": ("userx@sina.com", "usery@sina.com"),
+    "smtp32_01": ("userx@example.ph",),
+    "smtp32_02": ("userx@example.com",),
+    "smtp32_03": ("userx@example.com",),
+    "smtp32_04": ("after_another@example.net", "one_bad_address@example.net"),
+    "smtp32_05": ("userx@example.com",),
+    "smtp32_06": ("Absolute_garbage_addr@example.net",),
+    "smtp32_07": ("userx@example.com",),
+    "yahoo_01": ("userx@example.com",),
+    "yahoo_02": ("userx@example.es",),
+    "yahoo_03": ("userx@example.com",),
+    "yahoo_04": ("userx@example.es", "usery@example.uk"),
+    "yahoo_05": ("userx@example.com", "usery@example.com"),
+    "yahoo_06": ("userx@example.com", "usery@example.com", "userz@example.com", "usera@example.com"),
+    "yahoo_07": ("userw@example.com", "userx@example.com", "usery@example.com", "userz@example.com"),
+    "yahoo_08": tuple(f"user{letter}@example.com" for letter in "abcdef"),
+    "yahoo_09": ("userx@example.com", "usery@example.com"),
+    "yahoo_10": ("userx@example.com", "usery@example.com", "userz@example.com"),
+    "yahoo_11": ("bad_user@aol.com",),
+    "yahoo_12": ("user@yahoo.com",),
+    "yahoo_13": ("bogus-address@example.net",),
+    "yale_01": ("mike.fox@yale.edu",),  # wrong: it names the person without a domain, and others as examples
+}
+"""Whom the mails of flufl.bounce bounced for; where its own tests say otherwise, the reason stands beside it."""
+
+DELAYED_OF_FLUFL = {
+    "dsn_05": "userx@example.cz",
+    "dsn_06": "userx@example.com",
+    "dsn_07": "userx@example.nz",
+    "dsn_08": "userx@example.de",
+    "dsn_17": "userx@example.fi",
+    "simple_03": "userx@example.za",
+    "simple_21": "userx@example.com",
+    "simple_22": "User@example.org",
+    "simple_28": "userx@example.com",
+    "simple_35": "calvin@example.com",
+    "simple_40": "user@example.com",
+}
+
+NO_BOUNCES_OF_FLUFL = {
+    "groupwise_03",  # a person's
+    "qmail_08",  # a machine's answer
+    "microsoft_03",  # as far as its header goes, it comes from a mailing list
+    "simple_20",  # from a person's address, as far as can be told, and without the mail it speaks of
+}
+
+ALL_OF_FLUFL = sorted(path.stem for path in FLUFL.glob("*.txt"))
+
+
+def flufl(name: str) -> bytes:
+    return (FLUFL / f"{name}.txt").read_bytes()
+
+
+@pytest.mark.parametrize("name", OF_FLUFL)
+def test_real_bounce_mail_tells_whom_it_failed_for(name: str) -> None:
+    events = read(flufl(name), clock=CLOCK)
+
+    assert [type(event) for event in events] == [Bounced] * len(events)
+    assert sorted(event.about.recipient for event in events) == sorted(OF_FLUFL[name])
+
+
+@pytest.mark.parametrize("name", DELAYED_OF_FLUFL)
+def test_real_mail_that_is_tried_on_is_no_bounce(name: str) -> None:
+    event = one(flufl(name))
+
+    assert (type(event), event.about.recipient) == (Deferred, DELAYED_OF_FLUFL[name])
+
+
+def test_the_other_mails_of_flufl_bounce_no_address() -> None:
+    others = set(ALL_OF_FLUFL) - set(OF_FLUFL) - set(DELAYED_OF_FLUFL) - {"__init__"}
+
+    assert others == {*NO_BOUNCES_OF_FLUFL, "dumbass_01"}
+    assert not any(isinstance(event, Bounced) for name in NO_BOUNCES_OF_FLUFL for event in read(flufl(name)))
+    assert [event.about.recipient for event in read(flufl("dumbass_01"))] in ([], [""])
+
+
+CAUSES_OF_FLUFL = {
+    Cause.NO_SUCH_USER: (
+        "bounce_02 dsn_10 dsn_11 dsn_12 dsn_14 dsn_15 dsn_16 exim_01 groupwise_01 groupwise_02 microsoft_01 postfix_01"
+        " qmail_03 qmail_04 qmail_05 simple_05 simple_08 simple_11 simple_12 simple_13 simple_15 simple_19 simple_23"
+        " simple_25 simple_26 simple_27 simple_29 simple_30 simple_34 simple_36 simple_37 simple_39 simple_41 smtp32_04"
+        " smtp32_07 yahoo_11 yahoo_13"
+    ),
+    Cause.MAILBOX_FULL: (
+        "hotpop_01 newmailru_01 postfix_04 qmail_02 qmail_06 qmail_07 simple_07 simple_09 simple_14 simple_38 simple_45"
+        " yahoo_02 yahoo_04"
+    ),
+    Cause.MAILBOX_DISABLED: "bounce_03 yahoo_03 yahoo_05 yahoo_09",
+    Cause.NO_SUCH_DOMAIN: "postfix_02 simple_04 simple_32",
+    Cause.LOOP: "sendmail_01 simple_18",
+    Cause.EXPIRED: "dsn_02 simple_44 smtp32_01 yahoo_01",
+    Cause.SPAM: "simple_42",
+    Cause.TOO_LARGE: "dsn_03",
+    Cause.SYSTEM_ERROR: "postfix_03",
+    Cause.RECIPIENT_REFUSES: "aol_01",
+    Cause.UNKNOWN: "qmail_01 simple_10 simple_17 smtp32_03",
+}
+
+
+@pytest.mark.parametrize(("cause", "names"), CAUSES_OF_FLUFL.items())
+def test_real_bounce_mail_tells_why(cause: Cause, names: str) -> None:
+    told = {name: {event.cause for event in read(flufl(name)) if isinstance(event, Bounced)} for name in names.split()}
+
+    assert told == {name: {cause} for name in names.split()}
+
+
+def mail(body: str, **head: str) -> bytes:
+    fields = {"from": "MAILER-DAEMON@mx.example.net", "to": "bounces@shop.example", "subject": "failure notice", **head}
+    return (
+        "".join(f"{name.replace('_', '-')}: {value}\n" for name, value in fields.items()).encode()
+        + b"\n"
+        + body.encode()
+    )
+
+
+EXIM = """This message was created automatically by mail delivery software.
+
+A message that you sent could not be delivered to one or more of its
+recipients. This is a permanent error. The following address(es) failed:
+
+  ada@example.net
+    host mx.example.net [192.0.2.1]
+    SMTP error from remote mail server after RCPT TO:<ada@example.net>:
+    550 5.1.1 User unknown
+  bob@example.net
+    (generated from team@example.net)
+    552 5.2.2 mailbox full
+
+------ This is a copy of the message, including all the headers. ------
+
+From: hello@shop.example
+To: ada@example.net, team@example.net
+Message-ID: <d7@shop.example>
+"""
+
+
+def test_each_person_of_a_letter_has_a_reason_of_their_own() -> None:
+    events = read(mail(EXIM), clock=CLOCK)
+
+    assert [(event.about.recipient, event.kind, event.cause) for event in events if isinstance(event, Bounced)] == [
+        ("ada@example.net", BounceKind.HARD, Cause.NO_SUCH_USER),
+        ("team@example.net", BounceKind.SOFT, Cause.MAILBOX_FULL),
+    ]
+    assert {event.about.delivery_id for event in events} == {"d7"}
+    assert len({event.about.key for event in events}) == 2
+
+
+def test_the_failed_of_the_header_are_those_of_the_letter() -> None:
+    events = read(mail(EXIM, x_failed_recipients="ada@example.net, bob@example.net"), clock=CLOCK)
+
+    assert [(event.about.recipient, event.status) for event in events if isinstance(event, Bounced)] == [
+        ("ada@example.net", "5.1.1"),
+        ("bob@example.net", "5.2.2"),
+    ]
+
+
+IN_MANY_TONGUES = {
+    "de": ("Unzustellbar: Ihre Bestellung", "Ihre Nachricht konnte nicht zugestellt werden:", "Empfänger unbekannt"),
+    "fr": ("Non remis : commande", "Votre message n'a pas pu être remis :", "utilisateur inconnu"),
+    "es": ("No se puede entregar: pedido", "No se pudo entregar el mensaje:", "usuario desconocido"),
+    "it": ("Non recapitabile: ordine", "Non è stato possibile consegnare:", "utente sconosciuto"),
+    "pt": ("Não é possível entregar: pedido", "A mensagem não pôde ser entregue:", "usuário desconhecido"),
+    "nl": ("Onbestelbaar: bestelling", "Het bericht kon niet worden bezorgd:", "onbekende gebruiker"),
+    "pl": ("Niedostarczalne: zamówienie", "Nie można dostarczyć:", "nieznany użytkownik"),
+    "ru": ("Недоставленное сообщение", "Письмо не доставлено:", "нет такого пользователя"),
+    "ja": ("配信不能", "以下の宛先に配信できません:", "宛先不明"),
+    "zh": ("系统退信", "您的邮件被退回", "该用户不存在"),
+}
+
+
+@pytest.mark.parametrize("tongue", IN_MANY_TONGUES)
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_letter_is_read_in_many_tongues(tongue: str, encoded: bool) -> None:
+    subject, *said = IN_MANY_TONGUES[tongue]
+    if encoded:
+        subject = f"=?utf-8?b?{base64.b64encode(subject.encode()).decode()}?="
+    body = "\n\nada@example.net\n\n".join(said)
+    event = one(mail(body, **{"from": "postmaster@mx.example.net", "subject": subject}))
+
+    assert isinstance(event, Bounced)
+    assert (event.about.recipient, event.cause) == ("ada@example.net", Cause.NO_SUCH_USER)
+
+
+@pytest.mark.parametrize(
+    ("charset", "body"),
+    [
+        ("iso-2022-jp", "配信できません:\n\nada@example.net\n\n宛先不明"),
+        ("gb2312", "邮件被退回\n收件人 ada@example.net\n用户不存在"),
+        ("koi8-r", "Письмо не доставлено:\n\nada@example.net\n\nпользователь не найден"),
+        ("windows-1252", "konnte nicht zugestellt werden:\n\nada@example.net\n\nEmpfänger unbekannt"),
+    ],
+)
+def test_a_letter_is_read_in_its_charset(charset: str, body: str) -> None:
+    head = f"From: postmaster@mx.example.net\nSubject: failure notice\nContent-Type: text/plain; charset={charset}\n\n"
+    event = one(head.encode() + body.encode(charset))
+
+    assert isinstance(event, Bounced)
+    assert (event.about.recipient, event.cause) == ("ada@example.net", Cause.NO_SUCH_USER)
+
+
+def test_a_letter_in_html_alone_is_read() -> None:
+    body = (
+        "<html><head><title>x@y.example</title></head>"
+        "<p>Could not be delivered to:<br>&lt;ada@example.net&gt;<br>User unknown</html>"
+    )
+    event = one(mail(body, content_type="text/html"))
+
+    assert isinstance(event, Bounced)
+    assert (event.about.recipient, event.cause) == ("ada@example.net", Cause.NO_SUCH_USER)
+
+
+def test_a_letter_that_names_nobody_still_tells_the_mail() -> None:
+    returned = "--- Original message follows.\nMessage-ID: <d7@shop.example>\nFrom: x@y.example\n"
+    event = one(mail("Sorry, it could not be delivered.\n\n" + returned))
+
+    assert isinstance(event, Bounced)
+    assert (event.about.recipient, event.about.delivery_id) == ("", "d7")
+
+
+def test_a_script_that_refuses_a_mail_bounces_it() -> None:
+    refused = flufl("simple_38")
+
+    assert isinstance(one(refused), Bounced)
+    assert read(refused.replace(b"MDN-sent-automatically; deleted", b"MDN-sent-automatically; displayed")) == ()
+
+
+# ---- what is none of all that ----------------------------------------------------------------------------------------
+
+QUOTED = (
+    "> <ada@example.net>: host mx said: 550 5.1.1 User unknown\n> --- Original message follows.\n> From: x@y.example\n"
+)
+
+
+def written(sender: str, subject: str, body: str = EXIM, **head: str) -> bytes:
+    return mail(body, **{"from": sender, "subject": subject}, **head)
+
+
+BOB = "Bob <bob@example.net>"
+NO_BOUNCES = {
+    "a newsletter": written("news@shop.example", "failure notice", list_unsubscribe="<https://shop.example>"),
+    "a mailing list": written(BOB, "failure notice", list_id="<list.example.net>"),
+    "an answer": written(BOB, "Re: Undelivered Mail Returned to Sender", "What is this?\n\n" + QUOTED),
+    "an answer in German": written(BOB, "AW: Unzustellbar: hi", "?\n\n" + QUOTED),
+    "a forwarded one": written(BOB, "Fwd: Mail delivery failed: returning message to sender"),
+    "a parcel": written("post@parcel.example", "Delivery failed", "It could not be delivered to\n\nada@example.net\n"),
+    "a question": written(BOB, "Delivery failure", "ada@example.net\n\ncould not be delivered (550). Why?\n"),
+    "a notice": written("postmaster@example.net", "Maintenance", "Servers rest on Sunday. Ask noc@example.net\n"),
+    "a security notice": written("System Administrator <it@example.net>", "News", "bob@example.net has been blocked."),
+    "a success": written("MAILER-DAEMON@example.net", "Successful Mail Delivery Report", "Sent to ada@example.net\n"),
+    "a holiday": written(BOB, "Away", "It could not be delivered to me; ask ada@example.net", return_path="<>"),
+    "a receipt for reading": REPORT.replace(b"delivery-status", b"disposition-notification")
+    + b"--b\nContent-Type: message/disposition-notification\n\nFinal-Recipient: rfc822;a@b.example\n"
+    b"Disposition: manual-action/MDN-sent-manually; displayed\n--b--\n",
+    "thrown away unread": REPORT.replace(b"delivery-status", b"disposition-notification")
+    + b"--b\nContent-Type: message/disposition-notification\n\nFinal-Recipient: rfc822;a@b.example\n"
+    b"Disposition: manual-action/MDN-sent-manually; deleted\n--b--\n",
+    "a policy report": written("noreply-dmarc@example.net", "Report domain: shop.example"),
+}
+
+
+@pytest.mark.parametrize("name", NO_BOUNCES)
+def test_what_only_looks_like_a_bounce_gives_nothing(name: str) -> None:
+    assert read(NO_BOUNCES[name], clock=CLOCK) == ()
+
+
+# ---- answers of machines ---------------------------------------------------------------------------------------------
+
+ANSWERS = (
+    {"auto-submitted": "auto-replied"},
+    {"auto-submitted": "auto-replied (vacation)"},
+    {"x-autoreply": "yes"},
+    {"x-autorespond": "hello"},
+    {"precedence": "auto_reply"},
+    {"x-precedence": "auto_reply"},
+    {"subject": "Automatic reply: Your order"},
+    {"subject": "Re: Automatic reply: Your order"},
+    {"subject": "Out of Office: Your order"},
+    {"subject": "Abwesenheitsnotiz: Ihre Bestellung"},
+    {"subject": "=?utf-8?Q?R=C3=A9ponse_automatique_=3A_commande?="},
+    {"subject": "Respuesta automática: pedido"},
+    {"subject": "Risposta automatica: ordine"},
+    {"subject": "Автоответ: заказ"},
+    {"subject": "自動応答: 注文"},
+    {"subject": "自动回复: 订单"},
+    {"subject": "Ada Lovelace is out of the office."},
+)
+
+
+@pytest.mark.parametrize("head", ANSWERS, ids=str)
+def test_a_machine_that_answers_bounces_nothing(head: dict[str, str]) -> None:
+    person = {"from": "Ada <ada@example.net>", "subject": "Your order", "in-reply-to": "<d7@shop.example>"}
+    event = one(mail("I am away. Your mail could not be delivered to me; ask bob@example.net.\n", **{**person, **head}))
+
+    assert isinstance(event, AutoReplied)
+    assert (event.about.recipient, event.about.delivery_id) == ("ada@example.net", "d7")
+
+
+def test_a_bounce_mail_that_a_machine_sends_is_a_bounce() -> None:
+    assert isinstance(one(mail(EXIM.replace("bob@", "x"), auto_submitted="auto-replied")), Bounced)
+    assert isinstance(one(sample("hard")), Bounced)
+
+
+def test_what_only_a_machine_wrote_is_no_answer() -> None:
+    assert (
+        read(mail("Your order.", **{"from": "a@b.example", "subject": "Order 7"}, auto_submitted="auto-generated"))
+        == ()
+    )
+
+
+# ---- complaints ------------------------------------------------------------------------------------------------------
+
+
+def complaint(report: str, returned: str = "To: ada@example.net\nMessage-ID: <d1@shop.example>\n") -> bytes:
+    return (
+        "From: Feedback <fbl@example.net>\nDate: Fri, 02 Jan 2026 06:00:08 +0000\n"
+        "Content-Type: multipart/report; report-type=feedback-report; boundary=x\n\n"
+        "--x\nContent-Type: text/plain\n\nAn email abuse report. User unknown, it could not be delivered.\n\n"
+        f"--x\nContent-Type: message/feedback-report\n\n{report}\n"
+        f"--x\nContent-Type: message/rfc822\n\n{returned}\n--x--\n"
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ("abuse", Complained), ("Abuse", Complained), ("fraud", Complained), ("virus", Complained),
+        ("other", Complained),
+        ("opt-out", Unsubscribed), ("opt-out-list", Unsubscribed), ("not-spam", None), ("auth-failure", None),
+        ("dmarc", None), ("unheard-of", None), ("", None),
+    ],
+)  # fmt: skip
+def test_a_feedback_report_is_a_complaint_or_none(told: str, expected: type | None) -> None:
+    events = read(complaint(f"Feedback-Type: {told}\nOriginal-Rcpt-To: <ada@example.net>\n"), clock=CLOCK)
+
+    assert [type(event) for event in events] == ([] if expected is None else [expected])
+    assert [event.about.recipient for event in events] == ["ada@example.net"] * len(events)
+
+
+@pytest.mark.parametrize(
+    ("report", "returned", "people"),
+    [
+        ("Original-Rcpt-To: <a@b.example>\nOriginal-Rcpt-To: <c@b.example>", "", ["a@b.example", "c@b.example"]),
+        ("Removal-Recipient: a@b.example", "To: x@y.example", ["a@b.example"]),
+        ("Original-Rcpt-To: <redacted@b.example>", "To: a@b.example", ["a@b.example"]),
+        ("Original-Rcpt-To: [redacted]@b.example", "To: redacted@b.example", [""]),
+        ("", "X-HmXmrOriginalRecipient: a@b.example\nTo: x@y.example", ["a@b.example"]),
+        ("", "To: a@b.example, c@d.example", [""]),
+        ("", "Subject: hi", [""]),
+    ],
+)
+def test_who_complained_is_told_by_the_report_or_by_the_mail_it_returns(
+    report: str, returned: str, people: list[str]
+) -> None:
+    events = read(
+        complaint(f"Feedback-Type: abuse\n{report}\n", returned + "\nMessage-ID: <d1@shop.example>\n"), clock=CLOCK
+    )
+
+    assert [event.about.recipient for event in events] == people
+    assert {event.about.delivery_id for event in events} == {"d1"}
+
+
+def test_hotmails_old_form_is_a_complaint() -> None:
+    content = (
+        b"From: staff@hotmail.com\nSubject: complaint about message from 192.0.2.1\n"
+        b"Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: message/rfc822\n\n"
+        b"X-HmXmrOriginalRecipient: ada@hotmail.example\nMessage-ID: <d1@shop.example>\n\nhi\n--x--\n"
+    )
+
+    assert (type(one(content)), one(content).about.recipient) == (Complained, "ada@hotmail.example")
+    assert read(content.replace(b"message/rfc822", b"text/plain")) == ()
+
+
+# ---- proof -----------------------------------------------------------------------------------------------------------
+
+TOKENS = Tokens((b"k" * 32,))
+OURS = DeliveryId("0192f0c1d2e3")
+FORM = signed(OURS, TOKENS)
+RETURN = str(return_address(OURS, "bounces.shop.example", TOKENS))
+
+PROOFS = {
+    "the address it went to": changed("To: bounces@shop.example", f"To: <{RETURN}>"),
+    "in capitals": changed("To: bounces@shop.example", f"To: <{RETURN.upper()}>"),
+    "Delivered-To": changed("To: bounces@shop.example", f"Delivered-To: {RETURN}"),
+    "X-Original-To": changed("To: bounces@shop.example", f"X-Original-To: {RETURN}"),
+    "Envelope-To": changed("To: bounces@shop.example", f"Envelope-To: {RETURN}"),
+    "the envelope id": changed("Reporting-MTA:", f"Original-Envelope-Id: {envelope_id(OURS, TOKENS)}\nReporting-MTA:"),
+    "the returned mail's mark": changed("Subject: Your order", f"X-Delivery: {FORM}"),
+    "the returned mail's return path": changed("Subject: Your order", f"Return-Path: <{RETURN}>"),
+    "a letter's address": mail(EXIM, to=RETURN),
+    "a complaint": complaint("Feedback-Type: abuse", f"To: redacted@b.example\nX-Delivery: {FORM}\n"),
+    "an answer": mail("away", **{"from": "ada@example.net", "to": RETURN}, auto_submitted="auto-replied"),
+}
+
+
+@pytest.mark.parametrize("name", PROOFS)
+def test_what_carries_our_signed_form_is_proven(name: str) -> None:
+    events = read(PROOFS[name], tokens=TOKENS, clock=CLOCK)
+
+    assert events
+    assert {(event.about.delivery_id, event.about.source) for event in events} == {(OURS, PROVEN)}
+
+
+@pytest.mark.parametrize("name", PROOFS)
+def test_what_others_signed_is_not_proven(name: str) -> None:
+    for tokens in (None, Tokens((b"x" * 32,))):
+        assert {event.about.source for event in read(PROOFS[name], tokens=tokens, clock=CLOCK)} == {SOURCE}
+
+
+def test_a_retired_key_still_proves() -> None:
+    both = Tokens((b"n" * 32, b"k" * 32))
+
+    assert {event.about.source for event in read(PROOFS["X-Original-To"], tokens=both)} == {PROVEN}
+
+
+def test_a_signature_proves_the_mail_and_not_the_person() -> None:
+    """Whoever got a mail of ours can send a report on it that names somebody else."""
+    for content in (PROOFS["X-Original-To"], PROOFS["a complaint"]):
+        [proven] = read(content, tokens=TOKENS, clock=CLOCK)
+
+        assert why_not_to_write([proven]) is None
+
+
+# ---- any bytes, changed in any way -----------------------------------------------------------------------------------
+
+REAL = [flufl(name) for name in ALL_OF_FLUFL] + [path.read_bytes() for path in SAMPLES.glob("*.eml")]
+
+
+@pytest.mark.parametrize("name", ALL_OF_FLUFL)
+@pytest.mark.parametrize("ends", [b"\r\n", b"\r"])
+def test_line_ends_change_nothing_in_real_mail(name: str, ends: bytes) -> None:
+    content = flufl(name).replace(b"\r\n", b"\n")
+
+    assert read(content.replace(b"\n", ends), clock=CLOCK) == read(content, clock=CLOCK)
+
+
+@given(
+    st.sampled_from(REAL),
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.2), BYTES | PIECES), max_size=6),
+)
+def test_real_mail_changed_in_any_way_is_read_without_harm(
+    content: bytes, changes: list[tuple[float, float, bytes]]
+) -> None:
+    for place, cut, put in changes:
+        at = int(place * len(content))
+        content = content[:at] + put + content[at + int(cut * len(content)) :]
+    for event in read(content, tokens=TOKENS, clock=CLOCK):
+        assert read_event(write_event(event)) == event
+        write_event(event).encode()
+
+
+LETTER = b"From: MAILER-DAEMON@x.example\nSubject: failure notice\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        LETTER + b"\n" + b"a@b.example " * 80_000,
+        LETTER + b"\n" + b"<a@b.example>:\nno such user\n" * 30_000,
+        LETTER + b"\n" + b"".join(b"<a%d@b.example>:\nno such user\n" % n for n in range(30_000)),
+        LETTER + b"\n" + b"@" * 1_000_000,
+        LETTER + b"\n" + b"a" * 1_000_000 + b"@b.example",
+        LETTER + b"\n" + b"a@" + b"b." * 500_000,
+        LETTER + b"\n" + b"original message" * 60_000,
+        LETTER + b"\n" + b"-- original message x" * 60_000,
+        LETTER + b"Content-Type: text/html\n\n" + b"<style" * 150_000,
+        LETTER + b"Content-Type: text/html\n\n" + b"<" * 900_000,
+        LETTER + b"Content-Type: text/html\n\n" + b'<"' * 400_000,
+        LETTER + b"Content-Type: text/html\n\n" + b"&" * 900_000,
+        LETTER + b"Content-Type: text/plain; charset=punycode\n\n" + b"a" * 900_000,
+        LETTER + b"Content-Type: text/plain; charset=" + b"x" * 60_000 + b"\n\n",
+        LETTER + b"Subject: " + b"=?utf-8?q?" * 6_000 + b"\n\n",
+        LETTER + b"X-Failed-Recipients: " + b"a@b.example," * 5_000 + b"\n\n",
+        LETTER + b"From:" + b"\n a" * 20_000 + b"\n\n",
+        LETTER + b"\n" + b"(generated from a@b.example) " * 30_000,
+        LETTER + b"\n" + b"550 5.1.1 " * 90_000,
+        (b"Content-Type: multipart/mixed; boundary=b\n\n--b\n" * 20_000),
+        b"Content-Type: multipart/report; boundary=b\n\n" + b"\n--bb" * 180_000,
+        complaint("Feedback-Type: abuse\n" + "Original-Rcpt-To: <a@b.example>\n" * 20_000),
+    ],
+    ids=lambda content: repr(content[-24:]),
+)  # fmt: skip
+def test_hostile_letters_are_read_in_no_time(content: bytes) -> None:
+    begun = time.perf_counter()
+    events = read(content, tokens=TOKENS, clock=CLOCK)
+
+    assert time.perf_counter() - begun < 2
+    assert len(events) <= 100

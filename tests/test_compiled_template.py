@@ -98,7 +98,7 @@ def _lines(content: Any) -> str:
 # --- The same as the mail ---------------------------------------------------------------------------------------------
 
 WORD = st.text(st.sampled_from("abcXYZ019 .,;!?=_-+~@&%#/\\<>\"'()[]$*éßЖ漢😀\u00a0\u2019"), max_size=60)
-LINES = st.text(st.sampled_from("ab .=é漢\n\r\t<&'\"-F_"), max_size=80)
+LINES = st.lists(st.sampled_from([*"ab .=é漢\n\t<&'-F_", "\r\n", "From "]), max_size=60).map("".join)
 BLOCKS = st.sampled_from(
     [
         "Dear {{ word }},",

@@ -14,6 +14,7 @@ from custom_smtp.errors import (
     ConfigurationError,
     ConnectError,
     CustomSmtpError,
+    MailboxError,
     MailError,
     MalformedError,
     RefusedError,
@@ -26,6 +27,7 @@ from custom_smtp.errors import (
     TokenError,
     TransportError,
     UncertainError,
+    UncheckedError,
     UnrecordedError,
     UnverifiedError,
 )
@@ -45,7 +47,9 @@ ONE_OF_EACH = [
     TokenError("not ours", expired=True),
     UnverifiedError("no proof"),
     MalformedError("no JSON"),
+    UncheckedError("no certificate"),
     ArchiveError("disk full"),
+    MailboxError("the line broke"),
     ResolveError("timed out"),
 ]
 

@@ -12,7 +12,6 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_smtp.addresses import Address
 from custom_smtp.errors import ArchiveError, Step
 from custom_smtp.event_json import read_event, write_event
 from custom_smtp.events import (
@@ -103,13 +102,10 @@ def test_a_raw_that_would_read_back_as_something_else_is_refused(value: object) 
         write_event(Delivered(evolve(ABOUT, raw={"told": value})))
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("recipient", Address("ada@example.net")), ("recipient", ("ada",)), ("recipient", b""), ("delivery_id", "a b")],
-)
-def test_a_field_that_would_read_back_as_something_else_is_refused(name: str, value: Any) -> None:
+@pytest.mark.parametrize("told", ["a b", "", 7])
+def test_an_id_that_would_not_read_back_is_refused(told: Any) -> None:
     with pytest.raises(ArchiveError, match="'k1'"):
-        write_event(Delivered(evolve(ABOUT, **{name: value})))
+        write_event(Delivered(evolve(ABOUT, delivery_id=told)))
 
 
 @pytest.mark.parametrize("depth", [3_000, 100_000])

@@ -16,8 +16,6 @@ from custom_smtp.events import (
     Event,
     Opened,
     Refused,
-    Resubscribed,
-    Unsubscribed,
 )
 
 NOW = datetime(2026, 1, 2, 5, tzinfo=UTC)
@@ -34,6 +32,8 @@ ABOUT = About(
         ({"source": ""}, "source is '': a report without one could not be told from another"),
         ({"key": ""}, "key is ''"),
         ({"key": None}, "key is None"),
+        ({"recipient": None}, "recipient is None: give the address as text"),
+        ({"recipient": 7}, "recipient is 7"),
     ],
 )
 def test_a_report_that_could_not_be_filed_is_refused(changed: dict[str, Any], says: str) -> None:
@@ -65,11 +65,31 @@ def test_evidence_is_kept_as_it_was_told() -> None:
     assert opened.evidence == ("agent",)
 
 
-@pytest.mark.parametrize("kind", [Unsubscribed, Resubscribed])
-@pytest.mark.parametrize("scope", [None, 10, ["news"]])
-def test_a_scope_that_is_no_text_is_refused(kind: Any, scope: Any) -> None:
-    with pytest.raises(ConfigurationError, match="leave it out for all"):
-        kind(ABOUT, scope=scope)
+TEXTS = [(kind, one.name) for kind in get_args(Event) for one in attrs.fields(kind) if one.type is str]
+
+
+@pytest.mark.parametrize(("kind", "name"), TEXTS)
+@pytest.mark.parametrize("told", [None, 10, ["news"], b"news"])
+def test_what_is_no_text_never_stands_where_an_event_has_text(kind: Any, name: str, told: Any) -> None:
+    others = {"about": ABOUT, "kind": BounceKind.HARD, "url": "", "error": "", "name": ""}
+    given = {one.name: others[one.name] for one in attrs.fields(kind) if one.name in others}
+
+    assert getattr(kind(**given), name) == ""
+    with pytest.raises(ConfigurationError, match=f"{name} is .*: give it as text"):
+        kind(**{**given, name: told})
+
+
+class Words(str):
+    """A kind of text of one's own."""
+
+    __slots__ = ()
+
+
+def test_a_kind_of_text_of_ones_own_is_text() -> None:
+    about = attrs.evolve(ABOUT, recipient=Words("ada@example.net"), key=Words("k1"))
+
+    assert about == ABOUT
+    assert Bounced(about, BounceKind.HARD, Words("gone")) == Bounced(ABOUT, BounceKind.HARD, "gone")
 
 
 def test_equal_reports_are_equal_events() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custom_smtp import Address, DeliveryId, Outgoing, Reply
-from custom_smtp.errors import Step
+from custom_smtp.errors import MailError, Step
 from custom_smtp.outgoing import Envelope, Notify, Returned, WireForm
 from custom_smtp.smtp_commands import mail_command, needs_utf8, rcpt_command, stuffed, unfit, xtext
 from custom_smtp.smtp_offers import Offers
@@ -154,3 +154,15 @@ def test_no_address_and_no_id_can_add_a_command(local: str, given_id: str) -> No
 
 def test_utf8_is_needed_for_its_address_or_its_headers() -> None:
     assert [needs_utf8(each) for each in (PLAIN, WIDE, FAR, evolve(PLAIN, smtputf8=True))] == [False, False, True, True]
+
+
+def test_an_envelope_id_of_its_own_goes_in_the_delivery_ids_place() -> None:
+    envelope = Envelope(Address("shop@a.example"), (Address("ada@example.net"),), envelope_id="ab2c3")
+    outgoing = Outgoing(DeliveryId("d1"), envelope, b"Subject: x\r\n\r\n")
+    assert b" ENVID=ab2c3\r\n" in mail_command(outgoing, Offers({"DSN": ""}))
+
+
+@pytest.mark.parametrize("text", ["a b", "a" * 101, "a\r\nb", "+41", "ä"])
+def test_what_is_no_envelope_id_is_refused(text: str) -> None:
+    with pytest.raises(MailError, match="envelope id"):
+        Envelope(None, (Address("ada@example.net"),), envelope_id=text)

@@ -1,4 +1,4 @@
-"""The archive, the journal and the link table in SQLite."""
+"""The archive, the journal, the link table and the owed posts in SQLite."""
 
 import os
 import random
@@ -19,15 +19,25 @@ from attrs import evolve
 
 from custom_smtp import Tokens
 from custom_smtp.claims import Claim
-from custom_smtp.edge.sqlite import Erasure, SqliteArchive, SqliteJournal, SqliteLinkTable
+from custom_smtp.edge.sqlite import Erasure, SqliteArchive, SqliteJournal, SqliteLinkTable, SqliteOwedPosts
 from custom_smtp.errors import ArchiveError, ConfigurationError
 from custom_smtp.events import Delivered
 from custom_smtp.identifiers import DeliveryId
-from custom_smtp.ports import Archive, Journal, LinkTable
+from custom_smtp.ports import Archive, Arrivals, Journal, LinkTable, OwedPosts
+from custom_smtp.posts import Health, OwedPost, Standing
 from custom_smtp.short_tokens import ShortTokens
 from custom_smtp.testing import FrozenClock
 
-from .keeping_contract import NOON, ArchiveContract, JournalContract, LinkTableContract, a_copy, about
+from .keeping_contract import (
+    NOON,
+    ArchiveContract,
+    ArrivalsContract,
+    JournalContract,
+    LinkTableContract,
+    OwedPostsContract,
+    a_copy,
+    about,
+)
 
 OUR_MARK = 0x43534D54
 SECRET = b"a secret of Ada's, in clear"
@@ -52,6 +62,20 @@ class TestSqliteLinkTable(LinkTableContract):
     def fresh(self) -> Iterator[LinkTable]:
         with TemporaryDirectory() as folder, SqliteLinkTable(Path(folder, "mail.db")) as table:
             yield table
+
+
+class TestSqliteArrivals(ArrivalsContract):
+    @contextmanager
+    def fresh_arrivals(self) -> Iterator[tuple[Journal, Arrivals]]:
+        with TemporaryDirectory() as folder, SqliteJournal(Path(folder, "mail.db")) as journal:
+            yield journal, journal
+
+
+class TestSqliteOwedPosts(OwedPostsContract):
+    @contextmanager
+    def fresh(self) -> Iterator[OwedPosts]:
+        with TemporaryDirectory() as folder, SqliteOwedPosts(Path(folder, "mail.db")) as owed:
+            yield owed
 
 
 @pytest.fixture
@@ -83,7 +107,7 @@ def test_the_file_keeps_a_write_ahead_log_and_says_whose_it_is(path: Path) -> No
     SqliteArchive(path).close()
     assert asked(path, "PRAGMA journal_mode") == [("wal",)]
     assert asked(path, "PRAGMA application_id") == [(OUR_MARK,)]
-    assert asked(path, "PRAGMA user_version") == [(2,)]
+    assert asked(path, "PRAGMA user_version") == [(3,)]
 
 
 def test_each_commit_is_synced(path: Path) -> None:
@@ -113,13 +137,44 @@ def test_every_question_has_its_index(path: Path, question: str) -> None:
 def test_a_file_of_the_first_format_is_brought_up_to_date_with_all_it_holds(path: Path) -> None:
     with SqliteArchive(path) as archive:
         archive.store(a_copy("d1"))
-    changed(path, "DROP TABLE links")
+    for name in ("links", "destinations", "owed_posts"):
+        changed(path, f"DROP TABLE {name}")
     changed(path, "PRAGMA user_version = 1")
     with SqliteLinkTable(path) as table, SqliteArchive(path) as archive:
         table.store({"token": "rest"})
         assert table.find("token") == "rest"
         assert archive.find("ada@example.net") == [a_copy("d1")]
-    assert asked(path, "PRAGMA user_version") == [(2,)]
+    assert asked(path, "PRAGMA user_version") == [(3,)]
+
+
+def test_a_file_of_the_second_format_is_brought_up_to_date_too(path: Path) -> None:
+    with SqliteLinkTable(path) as table:
+        table.store({"token": "rest"})
+    for name in ("destinations", "owed_posts"):
+        changed(path, f"DROP TABLE {name}")
+    changed(path, "PRAGMA user_version = 2")
+    with SqliteOwedPosts(path) as owed, SqliteLinkTable(path) as table:
+        assert owed.owe("crm", since=0, up_to=1, places=[1], due=NOON)
+        assert table.find("token") == "rest"
+
+
+def test_what_is_owed_is_found_again(path: Path) -> None:
+    with SqliteOwedPosts(path) as owed:
+        owed.owe("crm", since=0, up_to=3, places=[1, 3], due=NOON)
+        owed.settle("crm", OwedPost(1, 2, None), paid=False, health=Health(failures=1))
+        owed.close()
+        with pytest.raises(ArchiveError, match="closed"):
+            owed.standing("crm")
+    with SqliteOwedPosts(path) as owed:
+        assert owed.standing("crm") == Standing(reached=3, owed=1, given_up=1, health=Health(failures=1))
+
+
+def test_of_two_workers_one_goes_on_and_the_other_sees_it(path: Path) -> None:
+    with SqliteOwedPosts(path) as one, SqliteOwedPosts(path) as other:
+        assert one.owe("crm", since=0, up_to=2, places=[1, 2], due=NOON)
+        assert not other.owe("crm", since=0, up_to=2, places=[1, 2], due=NOON)
+        assert len(other.claim("crm", at=NOON, until=NOON + timedelta(hours=1), limit=1)) == 1
+        assert [due.place for due in one.claim("crm", at=NOON, until=NOON + timedelta(hours=1), limit=9)] == [2]
 
 
 def test_links_are_found_again(path: Path) -> None:
@@ -257,7 +312,7 @@ def test_an_empty_database_with_a_mark_is_another_programs(path: Path, pragma: s
 
 def test_a_later_format_asks_for_an_upgrade(path: Path) -> None:
     SqliteArchive(path).close()
-    changed(path, "PRAGMA user_version = 3")
+    changed(path, "PRAGMA user_version = 4")
     with pytest.raises(ArchiveError, match="upgrade custom_smtp"):
         SqliteArchive(path)
 

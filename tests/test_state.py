@@ -17,6 +17,7 @@ from custom_smtp.events import (
     AutoReplied,
     Bounced,
     BounceKind,
+    Cause,
     Clicked,
     Complained,
     Deferred,
@@ -32,7 +33,19 @@ from custom_smtp.events import (
 )
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.replies import Reply
-from custom_smtp.state import STAGE_OF, Count, DeliveryState, Stage, delivery_state, story, why_not_to_write
+from custom_smtp.state import (
+    ABOUT_THE_ADDRESS,
+    STAGE_OF,
+    Count,
+    DeliveryState,
+    PersonState,
+    SoftLimit,
+    Stage,
+    delivery_state,
+    person_state,
+    story,
+    why_not_to_write,
+)
 from custom_smtp.verdicts import Judge, is_human
 
 START = datetime(2026, 1, 2, 5, tzinfo=UTC)
@@ -364,17 +377,215 @@ def test_nothing_lifts_a_complaint() -> None:
     assert why_not_to_write([Complained(about(1)), Resubscribed(about(2)), DELIVERED]) == Complained(about(1))
 
 
+# ---- soft bounces, over time -----------------------------------------------------------------------------------------
+
+DAY = 24.0
+
+
+def soft(
+    day: float, cause: Cause = Cause.MAILBOX_FULL, delivery: str | None = None, source: str = "postmark"
+) -> Bounced:
+    """A mail that came back on this day; each day's is another one, unless said otherwise."""
+    told = evolve(about(day * DAY, source=source), delivery_id=DeliveryId(delivery or f"soft{day}"))
+    return Bounced(told, BounceKind.SOFT, "full", "4.2.2", cause=cause)
+
+
+def of(event: Event, delivery: str | None) -> Event:
+    return evolve(event, about=evolve(event.about, delivery_id=None if delivery is None else DeliveryId(delivery)))
+
+
+WEEKS = [soft(day) for day in (0, 2, 4, 7, 9, 11, 14)]
+
+
+def test_soft_bounces_in_a_row_over_two_weeks_forbid_and_the_last_is_the_proof() -> None:
+    assert why_not_to_write(WEEKS) == WEEKS[-1]
+    assert person_state(WEEKS).soft_bounces == tuple(WEEKS)
+
+
+def test_fewer_or_within_less_time_forbid_nothing() -> None:
+    assert why_not_to_write(WEEKS[1:]) is None
+    assert why_not_to_write([*WEEKS[:-1], soft(13.9)]) is None
+    assert why_not_to_write([soft(hour / 24) for hour in range(20)]) is None
+
+
+def test_of_one_day_they_count_as_one() -> None:
+    twice = [soft(day + hours) for day in (0, 5, 14) for hours in (0, 0.1, 0.2)]
+
+    assert why_not_to_write(twice) is None
+    assert person_state(twice).soft_bounces == (soft(0.2), soft(5.2), soft(14.2))
+
+
+def test_how_many_and_how_long_can_be_said() -> None:
+    three = [soft(0), soft(1), soft(2)]
+
+    assert why_not_to_write(three, soft_limit=SoftLimit(bounces=3, over=timedelta(days=2))) == three[-1]
+    assert why_not_to_write(three, soft_limit=SoftLimit(bounces=3, over=timedelta(days=3))) is None
+    assert why_not_to_write(three[:1], soft_limit=SoftLimit(bounces=1, over=timedelta(0))) == three[0]
+
+
+@pytest.mark.parametrize("wrong", [{"bounces": 0}, {"bounces": True}, {"bounces": 1.5}, {"over": timedelta(-1)}])
+def test_a_limit_that_forbids_everybody_cannot_be(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError, match="use a"):
+        SoftLimit(**wrong)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize("cause", [cause for cause in Cause if cause not in ABOUT_THE_ADDRESS])
+def test_what_is_about_the_mail_or_its_sender_does_not_count(cause: Cause) -> None:
+    assert why_not_to_write([evolve(bounce, cause=cause) for bounce in WEEKS]) is None
+
+
+@pytest.mark.parametrize("cause", [cause for cause in Cause if cause in ABOUT_THE_ADDRESS])
+def test_what_is_about_the_address_counts(cause: Cause) -> None:
+    assert why_not_to_write([evolve(bounce, cause=cause) for bounce in WEEKS]) is not None
+
+
+@pytest.mark.parametrize("kind", [BounceKind.BLOCK, BounceKind.UNDETERMINED])
+def test_other_bounces_do_not_count(kind: BounceKind) -> None:
+    assert why_not_to_write([evolve(bounce, kind=kind) for bounce in WEEKS]) is None
+
+
+@pytest.mark.parametrize(
+    "reached",
+    [
+        Delivered(about(5 * DAY)), Opened(about(5 * DAY), prefetched=True), Opened(about(5 * DAY)),
+        Clicked(about(5 * DAY), "u", machine=True), AutoReplied(about(5 * DAY)),
+    ],
+)  # fmt: skip
+def test_whoever_was_reached_in_between_is_counted_anew(reached: Event) -> None:
+    assert why_not_to_write([*WEEKS, of(reached, "another")]) is None
+    assert person_state([*WEEKS, of(reached, "another")]).soft_bounces == tuple(WEEKS[3:])
+    assert why_not_to_write([*WEEKS, of(reached, None)]) is None
+
+
+def test_whoever_was_reached_before_is_not() -> None:
+    before = of(Delivered(evolve(about(-1), key="before")), "another")
+    state = person_state([*WEEKS, before])
+
+    assert (state.why_not, state.reached_at) == (WEEKS[-1], before.about.at)
+
+
+def test_what_came_back_was_not_delivered() -> None:
+    """A relay may say "delivered", and send the mail back an hour later."""
+    told = [of(Delivered(evolve(bounce.about, key=f"d{n}")), f"soft{n}") for n, bounce in enumerate(WEEKS)]
+    bounces = [of(bounce, f"soft{n}") for n, bounce in enumerate(WEEKS)]
+
+    assert why_not_to_write([*told, *bounces]) == bounces[-1]
+
+
+def test_a_mail_that_did_not_come_back_in_five_days_has_arrived() -> None:
+    """A plain server tells of nothing but bounces."""
+    taken = of(Accepted(about(8 * DAY, source="smtp"), Reply(250)), "quiet")
+    late = of(Accepted(about(9.5 * DAY, source="smtp"), Reply(250)), "pending")
+    back = of(Accepted(about(8 * DAY, source="smtp"), Reply(250)), "soft9")
+
+    assert why_not_to_write([*WEEKS, taken]) is None
+    assert why_not_to_write([*WEEKS, late]) == WEEKS[-1]
+    assert why_not_to_write([*WEEKS, back]) == WEEKS[-1]
+    assert person_state([taken]).reached_at is None
+
+
+def test_a_bounce_without_an_id_may_be_any_mails() -> None:
+    unmatched = [of(bounce, None) for bounce in WEEKS]
+    taken = of(Accepted(about(8 * DAY, source="smtp"), Reply(250)), "one-of-them")
+
+    assert why_not_to_write([*unmatched, taken]) == unmatched[-1]
+
+
+def test_too_many_soft_bounces_are_lifted_like_a_hard_one() -> None:
+    back = Resubscribed(about(15 * DAY))
+
+    assert why_not_to_write([*WEEKS, back]) is None
+    assert why_not_to_write([*WEEKS, evolve(back, scope="7")]) == WEEKS[-1]
+    assert why_not_to_write([*WEEKS, Resubscribed(about(15 * DAY, source="sendgrid"))]) == WEEKS[-1]
+
+
+def test_soft_bounces_are_the_weakest_reason() -> None:
+    for stronger in (HARD, Unsubscribed(about(0)), Complained(about(0))):
+        assert why_not_to_write([*WEEKS, stronger]) == stronger
+
+
+def test_soft_bounces_by_mail_count_only_where_they_are_believed() -> None:
+    def by(source: str) -> list[Event]:
+        return [evolve(bounce, about=evolve(bounce.about, source=source)) for bounce in WEEKS]
+
+    assert why_not_to_write(by("bounce-mail")) is None
+    assert why_not_to_write(by("proven-bounce-mail")) is None
+    assert why_not_to_write([*by("bounce-mail"), *WEEKS]) is not None
+
+
+# ---- a person --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("event", [HARD, Complained(about(2)), Unsubscribed(about(2))])
+@pytest.mark.parametrize("source", ["bounce-mail", "proven-bounce-mail"])
+def test_what_comes_by_mail_is_believed_of_a_mail_that_this_person_was_sent(event: Event, source: str) -> None:
+    """A signature proves which mail a report speaks of; whoever got that mail could name somebody else in it."""
+    told = evolve(event, about=evolve(event.about, source=source))
+
+    assert why_not_to_write([told]) is None
+    assert why_not_to_write([told, Accepted(about(0, source="smtp"), Reply(250))]) == told
+
+
+def test_of_nobody_nothing_is_known() -> None:
+    assert person_state([]) == PersonState()
+
+
+def test_each_fact_of_a_person_is_told() -> None:
+    later = Accepted(about(20, source="smtp"), Reply(250))
+    machine, person = Opened(about(21), prefetched=True), Opened(about(22))
+    click, complaint = Clicked(about(23), "u"), Complained(about(24))
+    news, news_again, all_of_it = (
+        Unsubscribed(about(25), scope="news"),
+        Unsubscribed(about(26), scope="news"),
+        Unsubscribed(about(27)),
+    )
+    reply, bounce = AutoReplied(about(28)), soft(30)
+    told: list[Event] = [
+        ACCEPTED, DELIVERED, HARD, later, machine, person, click, complaint, news, all_of_it, news_again, reply, bounce
+    ]  # fmt: skip
+
+    assert asdict(person_state(told), recurse=False) == {
+        "why_not": complaint,
+        "complaint": complaint,
+        "unsubscribed": (news_again, all_of_it),
+        "bounce": HARD,
+        "soft_bounces": (bounce,),
+        "accepted_at": later.about.at,
+        "reached_at": reply.about.at,
+        "last_open": person,
+        "last_click": click,
+        "auto_reply": reply,
+    }
+
+
+def test_a_persons_reason_is_that_for_the_streams() -> None:
+    left = Unsubscribed(about(1), scope="news")
+
+    assert person_state([left], streams=["receipts"]).why_not is None
+    assert person_state([left], streams=["receipts"]).unsubscribed == (left,)
+    with pytest.raises(ConfigurationError, match="give several"):
+        person_state([], streams="news")
+
+
 # ---- any order, any number of times ----------------------------------------------------------------------------------
 
 ABOUTS = st.builds(
     about,
     st.integers(0, 3),
     st.sampled_from(["a", "b", "c", "d", "e", "f"]),
-    st.sampled_from(["smtp", "postmark", "bounce-mail"]),
+    st.sampled_from(["smtp", "postmark", "bounce-mail", "proven-bounce-mail"]),
     st.sampled_from([None, {"x": 1}, {"x": 2}]),
 )
+SOFT = st.builds(
+    soft,
+    st.integers(0, 9).map(lambda n: n * 2.5),
+    st.sampled_from([Cause.MAILBOX_FULL, Cause.UNKNOWN, Cause.SPAM]),
+    st.sampled_from([None, "d1", "d2"]),
+    st.sampled_from(["postmark", "bounce-mail", "proven-bounce-mail"]),
+)
 EVENTS = (
-    st.builds(lambda make, a: make(a), st.sampled_from(list(MAKERS.values())), ABOUTS)
+    SOFT
+    | st.builds(lambda make, a: make(a), st.sampled_from(list(MAKERS.values())), ABOUTS)
     | st.builds(Bounced, ABOUTS, st.sampled_from(BounceKind))
     | st.builds(Unsubscribed, ABOUTS, scope=st.sampled_from(["", "7"]))
     | st.builds(Resubscribed, ABOUTS, scope=st.sampled_from(["", "7"]))
@@ -390,6 +601,20 @@ def test_order_and_repetition_change_nothing(data: st.DataObject, events: list[E
 
     assert delivery_state(shuffled) == delivery_state(events)
     assert why_not_to_write(shuffled) == why_not_to_write(events)
+    assert person_state(shuffled) == person_state(events)
+
+
+@given(st.data(), st.lists(SOFT | EVENTS, min_size=6, max_size=20))
+def test_order_and_repetition_change_no_count_of_soft_bounces(data: st.DataObject, events: list[Event]) -> None:
+    again = data.draw(st.lists(st.sampled_from(events), max_size=6))
+    shuffled = data.draw(st.permutations([*events, *again]))
+    limit = SoftLimit(bounces=2, over=timedelta(days=2))
+
+    state = person_state(events, soft_limit=limit)
+    assert person_state(shuffled, soft_limit=limit) == state
+    assert why_not_to_write(shuffled, soft_limit=limit) == state.why_not
+    days = [bounce.about.at.date() for bounce in state.soft_bounces]
+    assert days == sorted(set(days))
 
 
 @given(st.lists(EVENTS, max_size=8, unique_by=lambda event: (event.about.source, event.about.key)), EVENTS)

@@ -36,12 +36,18 @@ from custom_smtp.webhooks import (
     delivery_id_in_message_id,
     enhanced_status,
     events_of,
+    folding_json,
+    is_one_of,
     json_body,
+    json_header,
+    json_reports,
     marked,
     moment,
     require_basic_auth,
     require_fresh,
     require_hmac_sha256,
+    secrets_of,
+    some_secrets,
     synthetic_key,
     text_in,
 )
@@ -94,6 +100,34 @@ def test_credentials_that_cannot_prove_anything_are_refused(username: str, passw
         require_basic_auth(basic(f"{username}:{password}"), username, password)
 
 
+def test_an_old_password_passes_beside_the_new_one_and_no_other_does() -> None:
+    for one in ("new", "old"):
+        require_basic_auth(basic(f"pm:{one}"), "pm", "new", "old")
+    for other in ("", "newold", "new:old"):
+        with pytest.raises(UnverifiedError):
+            require_basic_auth(basic(f"pm:{other}"), "pm", "new", "old")
+    with pytest.raises(ConfigurationError):
+        require_basic_auth(basic("pm:new"), "pm", "new", "")
+
+
+@frozen
+class Keys:
+    """What an adapter may hold several of."""
+
+    key: Any = field(converter=secrets_of, validator=some_secrets("the pigeon's key"))
+
+
+@pytest.mark.parametrize(("given", "held"), [("k", ("k",)), (["new", "old"], ("new", "old")), (("k",), ("k",))])
+def test_one_secret_is_several_of_one(given: Any, held: tuple[str, ...]) -> None:
+    assert Keys(given).key == held
+
+
+@pytest.mark.parametrize("given", ["", " ", (), ("new", ""), None, 5, b"k", (b"k",), ("k", None)])
+def test_several_secrets_are_at_least_one_and_none_is_empty(given: Any) -> None:
+    with pytest.raises(ConfigurationError, match="the pigeon's key"):
+        Keys(given)
+
+
 def digest(key: bytes, body: bytes) -> str:
     return hmac.new(key, body, hashlib.sha256).hexdigest()
 
@@ -140,6 +174,19 @@ def test_an_adapter_cannot_be_made_with_what_proves_nothing(name: str, secret: A
 def test_a_password_that_no_request_can_carry_is_never_proven() -> None:
     with pytest.raises(UnverifiedError):
         require_basic_auth(basic("pm:?"), "pm", "\ud800")
+
+
+def test_a_secret_is_one_of_several_or_none() -> None:
+    assert is_one_of("new", "new", "old")
+    assert is_one_of("old", "new", "old")
+    assert is_one_of("schlüssel", "schlüssel")
+    assert not any(is_one_of(given, "new", "old") for given in ("", "newold", "ol", "é", "\udcff"))
+
+
+@pytest.mark.parametrize("secrets", [("",), ("new", ""), (" ", "old")])
+def test_an_empty_secret_is_nobodys(secrets: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigurationError):
+        is_one_of("", *secrets)
 
 
 def test_an_age_needs_a_time_of_arrival() -> None:
@@ -650,7 +697,7 @@ class Marks(PigeonPost):
         (AnotherSource(b"key"), "source"),
         (SawItItself(b"key"), "second_hand=True"),
         (Silent(b"key"), "no event"),
-        (TakesAnything(b"key"), r"as 'to' becomes the text {'a': 1} of an event"),
+        (TakesAnything(b"key"), r"{'a': 1} as 'to' is ConfigurationError, and loses its batch"),
         (TripsOver(b"key"), "as 'to' is AttributeError, and loses its batch"),
         (Marks(b"key", "drops"), "loses or moves"),
         (Marks(b"key", "forgets"), "does not write"),
@@ -695,3 +742,68 @@ def test_what_was_read_can_be_kept_and_read_again() -> None:
 
 def test_a_zone_other_than_utc_is_kept_right() -> None:
     assert moment("2026-01-02T13:00:00+01:00", otherwise=NOON) == NOON.astimezone(timezone(timedelta(hours=1)))
+
+
+# ---- what a request holds --------------------------------------------------------------------------------------------
+
+
+def test_reports_inside_a_form_are_read_as_a_body_is() -> None:
+    for text in (b"[]", b'{"a": 1}', b'[{"a": 1}, {"b": [{}]}]', b'[{"a": "\\ud800"}]'):
+        assert json_reports(text) == json_body(posted(text))
+
+
+@pytest.mark.parametrize(("inner", "deep"), [("[" * 31 + "]" * 31, False), ("[" * 32 + "]" * 32, True)])
+def test_each_report_of_a_batch_has_the_same_depth(inner: str, deep: bool) -> None:
+    text = f'[{{"a": 1}}, {{"a": {inner}}}, {{"b": {{}}}}]'.encode()
+    if deep:
+        with pytest.raises(MalformedError, match="deeper"):
+            json_reports(text)
+    else:
+        assert len(json_reports(text)) == 3
+
+
+def test_an_adapter_may_find_the_person_of_an_odd_report_itself() -> None:
+    def odd(_report: dict[str, Any]) -> Event:
+        raise KeyError("x")
+
+    [event] = events_of(
+        [{"to": {"email": "ada@example.net"}, "what": "landed"}],
+        odd,
+        source="pigeonpost",
+        kind="what",
+        person=lambda report: str(report["to"]["email"]),
+        came=NOON,
+    )
+
+    assert event == Unrecognised(event.about, "landed")
+    assert event.about.recipient == "ada@example.net"
+
+
+# ---- JSON in headers -------------------------------------------------------------------------------------------------
+
+
+def test_a_header_that_holds_an_object_is_read() -> None:
+    assert json_header("X-Pigeon", ' {"ring": "7"} ') == {"ring": "7"}
+
+
+@pytest.mark.parametrize("value", ["", "{", "[]", "7", "null", "[" * 100_000])
+def test_a_header_that_holds_anything_else_is_a_mail_error(value: str) -> None:
+    with pytest.raises(MailError, match="X-Pigeon"):
+        json_header("X-Pigeon", value)
+
+
+@given(st.dictionaries(st.text(max_size=40) | st.text('=? "\\', max_size=20), st.text(max_size=40), max_size=5))
+def test_json_for_a_header_survives_folding_at_any_blank(asked: dict[str, str]) -> None:
+    value = folding_json("X-Pigeon", asked)
+
+    assert value.isascii()
+    assert value.isprintable()
+    assert "=?" not in value
+    for blank in ("", "  ", "\r\n "):
+        assert json.loads(value.replace(" ", blank)) == asked
+
+
+def test_a_text_that_no_line_could_carry_is_a_mail_error() -> None:
+    assert folding_json("X-Pigeon", {"ring": "x" * 800})
+    with pytest.raises(MailError, match="X-Pigeon"):
+        folding_json("X-Pigeon", {"ring": "x" * 900})

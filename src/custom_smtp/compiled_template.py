@@ -30,7 +30,7 @@ from .mime import Part, body, boundary_mark, header, is_dotted, text_part
 from .outgoing import WireForm
 from .pieces import Pieces
 from .plain_text import TextLink
-from .ports import Feedback
+from .ports import Marks
 from .stand_ins import StandIns
 from .tracking import Tracker
 from .unsubscribe import Unsubscribe, require_no_placeholder, with_link
@@ -141,14 +141,14 @@ class CompiledTemplate:
         stand_ins: what these stand for.
         tracked: its mail looked through for links; None where none are tracked.
         unsubscribe: gives it the headers and the link to unsubscribe.
-        feedback: marks it for the provider.
+        marks: mark it for the provider, and for what comes back by mail.
     """
 
     mail: Mail
     stand_ins: StandIns[Thing] = field(repr=False)
     tracked: CompiledMail | None = field(repr=False)
     unsubscribe: Unsubscribe | None
-    feedback: Feedback | None
+    marks: tuple[Marks, ...]
     _mark: str = field(init=False, repr=False)
     _dotted: bool = field(init=False, repr=False)
     _layouts: dict[tuple[bool, bool, bool], Layout] = field(init=False, repr=False, eq=False, factory=dict)
@@ -185,8 +185,8 @@ class CompiledTemplate:
         headers = mail.headers
         if self.unsubscribe is not None and leaving is not None:
             headers = self.unsubscribe.headers(headers, leaving)
-        if self.feedback is not None:
-            headers = self.feedback.mark(headers, delivery_id)
+        for part in self.marks:
+            headers = part.mark(headers, delivery_id)
         if headers is not mail.headers:
             require_writable(headers)
         return headers
@@ -280,7 +280,7 @@ def compile_template(
     *,
     tracker: Tracker | None,
     unsubscribe: Unsubscribe | None,
-    feedback: Feedback | None,
+    marks: tuple[Marks, ...],
     text_from_html: bool,
 ) -> CompiledTemplate:
     """A template for these parts of a sender; see `Preparation`.
@@ -306,7 +306,7 @@ def compile_template(
         stand_ins=stand_ins,
         tracked=None if tracker is None else _tracked(mail, tracker, stand_ins),
         unsubscribe=unsubscribe,
-        feedback=feedback,
+        marks=marks,
     )
 
 

@@ -18,8 +18,10 @@
     |- TokenError         (ValueError)    a token that is not ours
     |- WebhookError
     |   |- UnverifiedError                the sender was not proven: answer 401
-    |   `- MalformedError                 proven, and not understood: answer 400
+    |   |- MalformedError                 proven, and not understood: answer 400
+    |   `- UncheckedError                 the proof could not be looked at just now: answer 503
     |- ArchiveError                       a copy, an event or a link could not be kept or read
+    |- MailboxError                       a mailbox could not be read: what was understood so far is recorded
     `- ResolveError                       the DNS gave no answer (no such record is a finding, not an error)
 
 What a provider or a server merely *reports* is an event, not an error.
@@ -44,6 +46,7 @@ __all__ = [
     "CustomSmtpError",
     "InsecureTransportWarning",
     "MailError",
+    "MailboxError",
     "MalformedError",
     "NoAnswerError",
     "Refusal",
@@ -57,6 +60,7 @@ __all__ = [
     "TokenError",
     "TransportError",
     "UncertainError",
+    "UncheckedError",
     "UnrecordedError",
     "UnverifiedError",
     "WebhookError",
@@ -220,8 +224,16 @@ class MalformedError(WebhookError):
     """The sender is proven, but the body cannot be read: answer 400."""
 
 
+class UncheckedError(WebhookError):
+    """What the proof is checked with could not be had: answer 503, so that the request is made again."""
+
+
 class ArchiveError(CustomSmtpError):
     """A copy, an event or a link could not be kept or read back."""
+
+
+class MailboxError(CustomSmtpError):
+    """A mailbox could not be read, or not to its end: what was understood so far is recorded, and the rest is there."""
 
 
 class ResolveError(CustomSmtpError):

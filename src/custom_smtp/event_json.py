@@ -9,7 +9,7 @@ from typing import Any, get_args
 import attrs
 
 from .errors import ArchiveError, Retry, Step
-from .events import About, BounceKind, Event
+from .events import About, BounceKind, Cause, Event
 from .identifiers import DeliveryId
 from .replies import Reply
 
@@ -30,6 +30,7 @@ _READ: dict[str, Callable[[Any], object]] = {
     "retry": Retry,
     "at_step": Step,
     "kind": BounceKind,
+    "cause": Cause,
 }
 """How a field becomes a value again, where JSON alone does not say it."""
 
@@ -42,9 +43,8 @@ def write_event(event: Event) -> str:
             time, a tuple, a name that is a number.
     """
     try:
-        fields = attrs.asdict(event, value_serializer=_plain)
-        told = {"v": VERSION, "event": type(event).__name__, **fields}
-        text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+        told = {"v": VERSION, "event": type(event).__name__, **_plain_fields(event)}
+        text = json.dumps(told, ensure_ascii=False, separators=(",", ":"), default=_plain_mapping)
         same = _same(read_event(text), event)
     except (TypeError, ValueError, RecursionError, ArchiveError) as error:
         raise ArchiveError(f"the event {event.about.key!r} cannot be written as JSON: {error}") from error
@@ -81,12 +81,24 @@ def read_event(text: str) -> Event:
     return event
 
 
-def _plain(_instance: object, _attribute: "attrs.Attribute[Any] | None", value: object) -> object:
+def _plain_fields(value: object) -> dict[str, object]:
+    kind: type[attrs.AttrsInstance] = type(value)  # type: ignore[assignment]  # an event, or a part of one
+    return {one.name: _plain(getattr(value, one.name)) for one in attrs.fields(kind)}
+
+
+def _plain(value: object) -> object:
     match value:
         case datetime():
             return value.isoformat()
         case Enum():
             return value.value
-        case Mapping():
-            return dict(value)
+        case About() | Reply():
+            return _plain_fields(value)
+    # A raw report is left to the encoder, which goes deeper than we could.
     return value
+
+
+def _plain_mapping(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"a {type(value).__name__} is nothing that JSON has")

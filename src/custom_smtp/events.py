@@ -4,35 +4,23 @@ State is worked out from events (see `custom_smtp.state`), so late, double or di
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Self
 
-from attrs import Attribute, field, frozen
+from attrs import field, fields, frozen
 
-from .checks import ConfigurationError, aware, shown
+from .checks import ConfigurationError, shown
 from .errors import Retry, Step
 from .identifiers import DeliveryId
 from .replies import Reply
-
-
-def _said(_instance: object, attribute: "Attribute[Any]", text: str) -> None:
-    if not isinstance(text, str) or not text:
-        raise ConfigurationError(
-            f"{attribute.name} is {shown(text)}: a report without one could not be told from another, so make one"
-        )
-
-
-def _a_scope(_instance: object, attribute: "Attribute[Any]", text: str) -> None:
-    if not isinstance(text, str):
-        raise ConfigurationError(f"{attribute.name} is {shown(text)}: name a group or a stream; leave it out for all")
 
 
 def _names(several: Iterable[str]) -> tuple[str, ...]:
     return tuple(several)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)  # `told` fills it at once
 class About:
     """Which mail, which person, who says so, and when: the part that every event has.
 
@@ -45,15 +33,65 @@ class About:
         raw: the report itself, that event alone; None where there is none.
 
     Raises:
-        ConfigurationError: the time has no zone, or source or key is empty.
+        ConfigurationError: the time has no zone, source or key is empty, or one of the texts is none.
     """
 
     delivery_id: DeliveryId | None
     recipient: str
-    at: datetime = field(validator=aware)
-    source: str = field(validator=_said)
-    key: str = field(validator=_said)
+    at: datetime
+    source: str
+    key: str
     raw: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        _check_about(self.recipient, self.at, source=self.source, key=self.key)
+
+    @classmethod
+    def told(
+        cls,
+        *,
+        delivery_id: DeliveryId | None,
+        recipient: str,
+        at: datetime,
+        source: str,
+        key: str,
+        raw: Mapping[str, Any] | None,
+    ) -> Self:
+        """The same, checked alike and made in half the time: for whoever makes one for each report of a batch."""
+        usual = type(recipient) is type(source) is type(key) is str and source and key and type(at) is datetime
+        if not usual or at.tzinfo is not UTC:
+            _check_about(recipient, at, source=source, key=key)
+        about = cls.__new__(cls)
+        held = about.__dict__
+        held["delivery_id"] = delivery_id
+        held["recipient"] = recipient
+        held["at"] = at
+        held["source"] = source
+        held["key"] = key
+        held["raw"] = raw
+        return about
+
+
+def _check_about(recipient: object, at: object, **said: object) -> None:
+    """Say which part is wrong; right are also a time in another zone and a kind of text of its own."""
+    if not isinstance(recipient, str):
+        raise ConfigurationError(
+            f"recipient is {shown(recipient)}: give the address as text, empty where it is unknown"
+        )
+    if not isinstance(at, datetime) or at.utcoffset() is None:
+        raise ConfigurationError(f"at is {at!r}, with no time zone: use datetime.now(UTC)")
+    for name, text in said.items():
+        if not isinstance(text, str) or not text:
+            raise ConfigurationError(
+                f"{name} is {shown(text)}: a report without one could not be told from another, so make one"
+            )
+
+
+def _check_texts(event: Any) -> None:
+    """Say which field that is text holds something else: a link that is a number, a reason that is a list."""
+    for one in fields(type(event)):
+        if one.type is str and not isinstance(text := getattr(event, one.name), str):
+            raise ConfigurationError(f"{one.name} is {shown(text)}: give it as text, empty where there is none")
 
 
 @frozen
@@ -63,6 +101,10 @@ class Attempted:
     about: About
     error: str
     retry: Retry = Retry.LATER
+
+    def __attrs_post_init__(self) -> None:
+        if type(self.error) is not str:
+            _check_texts(self)
 
 
 @frozen
@@ -94,6 +136,70 @@ class Uncertain:
     about: About
     error: str
 
+    def __attrs_post_init__(self) -> None:
+        if type(self.error) is not str:
+            _check_texts(self)
+
+
+class Cause(Enum):
+    """Why a mail came back, as far as the report says; and what to do about it.
+
+    What each is read from stands in `custom_smtp.bounce_phrases`.
+    """
+
+    NO_SUCH_USER = "no_such_user"
+    """The domain does not know the address. Do not write to it again."""
+    NO_SUCH_DOMAIN = "no_such_domain"
+    """The domain does not exist, or has no mail server. Do not write to it again."""
+    NO_MAIL_TAKEN = "no_mail_taken"
+    """The domain takes no mail at all (RFC 7505). Do not write to it again."""
+    MOVED = "moved"
+    """The person has another address now. Do not write to this one again."""
+    MAILBOX_DISABLED = "mailbox_disabled"
+    """The account is closed, suspended or long unused. Do not write to it again."""
+    MAILBOX_FULL = "mailbox_full"
+    """The person has no room left. Try with a later mail; give up after some weeks."""
+    TOO_LARGE = "too_large"
+    """The mail is larger than they take. Make it smaller."""
+    RECIPIENT_REFUSES = "recipient_refuses"
+    """The person, or a rule of theirs, turns your mail away. Write to them no more than they asked for."""
+    SPAM = "spam"
+    """The mail was taken for spam. Look at its content and at whom you send it to."""
+    VIRUS = "virus"
+    """A scanner found malware in the mail. Look at what it carries."""
+    CONTENT = "content"
+    """Something in the mail or its form is not allowed there: an attachment, a header. Change it."""
+    REPUTATION = "reputation"
+    """Your address, domain or server is on a list, or has a bad name. Ask to be taken off; find out why."""
+    AUTHENTICATION = "authentication"
+    """SPF, DKIM, DMARC or the name of your server's address (PTR) is missing or wrong. Mend your DNS."""
+    SENDER_REFUSED = "sender_refused"
+    """The address in MAIL FROM or From is not taken. Check that it exists and takes mail."""
+    POLICY = "policy"
+    """A rule of theirs that is not told more exactly. Ask their postmaster."""
+    RELAY_DENIED = "relay_denied"
+    """The server does not feel responsible for that domain, or wants a login. Check your login, then their MX."""
+    RATE_LIMITED = "rate_limited"
+    """Too many mails or connections at once. Send more slowly."""
+    GREYLISTED = "greylisted"
+    """A new sender is put off once. Try again after some minutes, from the same address."""
+    TLS = "tls"
+    """They want a secret channel, or it could not be made. Check TLS of your server."""
+    PROTOCOL = "protocol"
+    """The two servers did not understand each other. Tell whoever runs yours."""
+    LOOP = "loop"
+    """The mail went in circles. Only they can mend it; try with a later mail."""
+    NETWORK = "network"
+    """Their server could not be reached, or the line broke. Try with a later mail."""
+    EXPIRED = "expired"
+    """It was tried until time ran out. Try with a later mail."""
+    SYSTEM_FULL = "system_full"
+    """Their server has no room left. Try with a later mail."""
+    SYSTEM_ERROR = "system_error"
+    """Something is broken there. Try with a later mail."""
+    UNKNOWN = "unknown"
+    """The report does not say, or not in words known here. Read its reason."""
+
 
 @frozen
 class Delivered:
@@ -102,14 +208,30 @@ class Delivered:
     about: About
     reply: str = ""
 
+    def __attrs_post_init__(self) -> None:
+        if type(self.reply) is not str:
+            _check_texts(self)
+
 
 @frozen
 class Deferred:
-    """The recipient's server did not take it yet; the sending server goes on trying."""
+    """The recipient's server did not take it yet; the sending server goes on trying.
+
+    Attributes:
+        about: which mail.
+        reason: in the words of whoever reported it.
+        status: the enhanced status code (RFC 3463); empty where none was told.
+        cause: the reason as one of a few.
+    """
 
     about: About
     reason: str = ""
     status: str = ""
+    cause: Cause = Cause.UNKNOWN
+
+    def __attrs_post_init__(self) -> None:
+        if not (type(self.reason) is type(self.status) is str):
+            _check_texts(self)
 
 
 class BounceKind(Enum):
@@ -125,7 +247,7 @@ class BounceKind(Enum):
     """The report does not say."""
 
 
-@frozen
+@frozen(slots=False)
 class Bounced:
     """The mail was not delivered and will not be.
 
@@ -134,12 +256,32 @@ class Bounced:
         kind: what it says about the address.
         reason: in the words of whoever reported it.
         status: the enhanced status code (RFC 3463), such as ``5.1.1``; empty where none was told.
+        cause: the reason as one of a few, each with what it calls for.
     """
 
     about: About
     kind: BounceKind
     reason: str = ""
     status: str = ""
+    cause: Cause = Cause.UNKNOWN
+
+    @classmethod
+    def told(cls, about: About, kind: BounceKind, reason: str, status: str, cause: Cause, /) -> Self:
+        """The same, checked alike and made faster: see `About.told`."""
+        bounced = cls.__new__(cls)
+        held = bounced.__dict__
+        held["about"] = about
+        held["kind"] = kind
+        held["reason"] = reason
+        held["status"] = status
+        held["cause"] = cause
+        if not (type(reason) is type(status) is str):
+            _check_texts(bounced)
+        return bounced
+
+    def __attrs_post_init__(self) -> None:
+        if not (type(self.reason) is type(self.status) is str):
+            _check_texts(self)
 
 
 @frozen
@@ -149,8 +291,12 @@ class Dropped:
     about: About
     reason: str = ""
 
+    def __attrs_post_init__(self) -> None:
+        if type(self.reason) is not str:
+            _check_texts(self)
 
-@frozen
+
+@frozen(slots=False)
 class Opened:
     """The mail's pixel was loaded.
 
@@ -178,8 +324,39 @@ class Opened:
     campaign: str = field(default="", kw_only=True)
     second_hand: bool = field(default=False, kw_only=True)
 
+    @classmethod
+    def told(
+        cls,
+        about: About,
+        *,
+        user_agent: str,
+        client: str,
+        evidence: tuple[str, ...] = (),
+        prefetched: bool = False,
+        proxied: bool = False,
+    ) -> Self:
+        """What a provider tells of, checked alike and made faster: see `About.told`."""
+        opened = cls.__new__(cls)
+        held = opened.__dict__
+        held["about"] = about
+        held["proxied"] = proxied
+        held["prefetched"] = prefetched
+        held["synthetic"] = False
+        held["evidence"] = evidence
+        held["user_agent"] = user_agent
+        held["client"] = client
+        held["campaign"] = ""
+        held["second_hand"] = True
+        if not (type(user_agent) is type(client) is str):
+            _check_texts(opened)
+        return opened
 
-@frozen
+    def __attrs_post_init__(self) -> None:
+        if not (type(self.user_agent) is type(self.client) is type(self.campaign) is str):
+            _check_texts(self)
+
+
+@frozen(slots=False)
 class Clicked:
     """A link was followed.
 
@@ -207,6 +384,45 @@ class Clicked:
     campaign: str = field(default="", kw_only=True)
     second_hand: bool = field(default=False, kw_only=True)
 
+    @classmethod
+    def told(
+        cls,
+        about: About,
+        url: str,
+        *,
+        user_agent: str,
+        client: str,
+        link: str = "",
+        evidence: tuple[str, ...] = (),
+        machine: bool = False,
+    ) -> Self:
+        """What a provider tells of, checked alike and made faster: see `About.told`."""
+        clicked = cls.__new__(cls)
+        held = clicked.__dict__
+        held["about"] = about
+        held["url"] = url
+        held["link"] = link
+        held["machine"] = machine
+        held["evidence"] = evidence
+        held["user_agent"] = user_agent
+        held["client"] = client
+        held["campaign"] = ""
+        held["second_hand"] = True
+        if not (type(url) is type(link) is type(user_agent) is type(client) is str):
+            _check_texts(clicked)
+        return clicked
+
+    def __attrs_post_init__(self) -> None:
+        if not (
+            type(self.url)
+            is type(self.link)
+            is type(self.user_agent)
+            is type(self.client)
+            is type(self.campaign)
+            is str
+        ):
+            _check_texts(self)
+
 
 @frozen
 class Complained:
@@ -230,7 +446,11 @@ class Unsubscribed:
 
     about: About
     reason: str = ""
-    scope: str = field(default="", kw_only=True, validator=_a_scope)
+    scope: str = field(default="", kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        if not (type(self.reason) is type(self.scope) is str):
+            _check_texts(self)
 
 
 @frozen
@@ -246,7 +466,11 @@ class Resubscribed:
     """
 
     about: About
-    scope: str = field(default="", kw_only=True, validator=_a_scope)
+    scope: str = field(default="", kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        if type(self.scope) is not str:
+            _check_texts(self)
 
 
 @frozen
@@ -256,6 +480,10 @@ class AutoReplied:
     about: About
     reason: str = ""
 
+    def __attrs_post_init__(self) -> None:
+        if type(self.reason) is not str:
+            _check_texts(self)
+
 
 @frozen
 class Unrecognised:
@@ -263,6 +491,10 @@ class Unrecognised:
 
     about: About
     name: str
+
+    def __attrs_post_init__(self) -> None:
+        if type(self.name) is not str:
+            _check_texts(self)
 
 
 Event = (

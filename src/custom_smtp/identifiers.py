@@ -6,6 +6,7 @@ from typing import Self
 from .checks import MailError, shown
 
 _SHAPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LONGEST = 64
 
 
 class DeliveryId(str):
@@ -24,4 +25,14 @@ class DeliveryId(str):
         """The text, if it has an id's shape."""
         if not isinstance(text, str) or not _SHAPE.fullmatch(text):
             raise MailError(f"{shown(text)} cannot be a delivery id: use 1 to 64 letters, digits, '.', '_' or '-'")
-        return super().__new__(cls, text)
+        return str.__new__(cls, text)
+
+
+def delivery_id_in(value: object, /) -> DeliveryId | None:
+    """Our id, if that is what came back; None where it has another shape, or is no text."""
+    # Letters and digits alone, as in the ids that we make, are seen faster than by the pattern.
+    if isinstance(value, str) and (
+        (value.isalnum() and value.isascii() and len(value) <= _LONGEST) or _SHAPE.fullmatch(value)
+    ):
+        return str.__new__(DeliveryId, value)
+    return None

@@ -47,6 +47,7 @@ NO_FREE_TEXT = frozenset(
         "cfbl-address cfbl-feedback-id feedback-id",  # RFC 9477, and Gmail's Feedback Loop
         "precedence priority importance x-priority",
         "x-smtpapi x-msys-api x-mailgun-variables x-mc-metadata x-mc-mergevars x-mt-custom-variables",  # JSON
+        "x-mj-customid x-mj-eventpayload x-mj-vars",
         "x-ses-configuration-set x-ses-message-tags",
     )
     for name in names.split()

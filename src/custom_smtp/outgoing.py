@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum
-from typing import Self
+from typing import Any, Self
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
 from .addresses import Address
 from .checks import MailError, aware, each_a, several, shown
@@ -15,6 +15,7 @@ from .identifiers import DeliveryId
 from .replies import Reply
 
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\x00")
+_ENVELOPE_ID = re.compile(r"[A-Za-z0-9._-]{0,100}")
 _DOTTED = re.compile(rb"(?:^|\n)\.")
 _LINE_OCTETS = 998  # RFC 5322 section 2.1.1
 
@@ -43,6 +44,12 @@ def _occasions(several: Iterable[Notify]) -> tuple[Notify, ...]:
     return tuple(several)
 
 
+def _an_envelope_id(_instance: object, _attribute: "Attribute[Any]", text: str) -> None:
+    # RFC 3461 section 4.4: 100 characters once they are spelled, and each may be spelled with three.
+    if not isinstance(text, str) or not _ENVELOPE_ID.fullmatch(text):
+        raise MailError(f"{shown(text)} is no envelope id: use up to 100 letters, digits, '.', '_' or '-'")
+
+
 @frozen
 class Envelope:
     """Whom the server hands the mail to, and whom it tells of failures (RFC 5321 section 2.3.1).
@@ -53,6 +60,7 @@ class Envelope:
         notify: when to report on a recipient, on servers with DSN (RFC 3461); empty leaves it to the server, which
             reports failures as a rule.
         returned: how much of the mail such a report brings back.
+        envelope_id: what such a report names the mail by (ENVID); empty for its delivery id.
 
     Raises:
         MailError: there is no recipient, or `Notify.NEVER` stands beside an occasion.
@@ -64,6 +72,7 @@ class Envelope:
         default=(), converter=_occasions, validator=each_a(Notify, "give it Notify values"), kw_only=True
     )
     returned: Returned = field(default=Returned.HEADERS, kw_only=True)
+    envelope_id: str = field(default="", kw_only=True, validator=_an_envelope_id)
 
     def __attrs_post_init__(self) -> None:
         if Notify.NEVER in self.notify and len(self.notify) > 1:

@@ -17,15 +17,18 @@ from .identifiers import DeliveryId
 from .mail import Headers
 from .merging import ToSend
 from .outgoing import Outcome, Outgoing, Receipt
+from .posts import Health, OwedPost, Post, Posted, Standing
 from .web import Answer, Request
 
 __all__ = [
     "Archive",
+    "Arrivals",
     "AsyncArchive",
     "AsyncJournal",
     "AsyncSession",
     "AsyncTransport",
     "Clock",
+    "Destination",
     "Endpoint",
     "Feedback",
     "Headers",
@@ -33,7 +36,10 @@ __all__ = [
     "Journal",
     "LinkTable",
     "LinkTokens",
+    "Marks",
     "NewId",
+    "OwedPosts",
+    "Posts",
     "Resolver",
     "Sends",
     "Session",
@@ -128,6 +134,83 @@ class Journal(Protocol):
         ...
 
 
+class Arrivals(Protocol):
+    """A journal, read in the order in which events were recorded."""
+
+    def arrivals(self, after: int, /, *, limit: int) -> list[tuple[int, Event]]:
+        """The first events behind this place, each with its place; 0 is before the first.
+
+        Places grow, and an event that is recorded later never has a place before one that was told.
+
+        Raises:
+            ArchiveError: they could not be read.
+        """
+        ...
+
+    def last_arrival(self) -> int:
+        """The place of the latest event; 0 where there is none.
+
+        Raises:
+            ArchiveError: it could not be read.
+        """
+        ...
+
+
+class Destination(Protocol):
+    """Somebody's URL that events are forwarded to, and the form they have there."""
+
+    @property
+    def name(self) -> str:
+        """What it is owed is kept under this name: it stays, also where the URL changes."""
+        ...
+
+    def wants(self, event: Event, /) -> bool:
+        """Whether it is told of such an event."""
+        ...
+
+    def post(self, event: Event, at: datetime, /) -> Post:
+        """What to post about an event that it wants, signed for this moment."""
+        ...
+
+
+class Posts(Protocol):
+    """Posts to a URL, once."""
+
+    def post(self, post: Post, /) -> Posted:
+        """What came of it, no redirect followed. That there was no answer is told, too, and raises nothing."""
+        ...
+
+
+class OwedPosts(Protocol):
+    """Keeps how far each destination is, and what it is still owed. Each change survives a crash, or did not happen.
+
+    Each method raises `ArchiveError` where it could not be kept or read.
+    """
+
+    def standing(self, destination: str, /) -> Standing:
+        """How far it is; the beginning, for one that is not known."""
+        ...
+
+    def owe(self, destination: str, /, *, since: int, up_to: int, places: Sequence[int], due: datetime) -> bool:
+        """Go on from one place to another, and owe it these on the way: all of it, or nothing.
+
+        False, and nothing done, where it is not at ``since`` any more: another worker was quicker.
+        """
+        ...
+
+    def claim(self, destination: str, /, *, at: datetime, until: datetime, limit: int) -> list[OwedPost]:
+        """The first that are due at this moment. Nobody else is given them until ``until``."""
+        ...
+
+    def settle(self, destination: str, owed: OwedPost, /, *, paid: bool, health: Health) -> None:
+        """Forget one that is paid, or keep it as it is now; and keep how the destination is doing."""
+        ...
+
+    def again(self, destination: str, /, *, due: datetime) -> int:
+        """Owe what was given up anew, and take the destination for a healthy one. Say how many those were."""
+        ...
+
+
 class LinkTokens(Protocol):
     """Makes what a tracked link carries, and reads it again: `Tokens`, `ShortTokens`."""
 
@@ -176,6 +259,18 @@ class LinkTable(Protocol):
         ...
 
 
+class Marks(Protocol):
+    """Marks mail, so that what comes back finds it."""
+
+    def mark(self, headers: Headers, delivery_id: DeliveryId, /) -> Headers:
+        """Return the headers with our id among them.
+
+        Raises:
+            MailError: a header that is there already contradicts the mark.
+        """
+        ...
+
+
 class Feedback(Protocol):
     """One provider: marks mail so that its reports find it, and reads those reports."""
 
@@ -198,6 +293,7 @@ class Feedback(Protocol):
         Raises:
             UnverifiedError: the proof is missing, wrong or stale.
             MalformedError: proven, and no report.
+            UncheckedError: what the proof is checked with could not be had.
         """
         ...
 

@@ -32,6 +32,7 @@ from .ports import (
     Clock,
     Feedback,
     Journal,
+    Marks,
     NewId,
     Session,
     Signer,
@@ -40,6 +41,7 @@ from .ports import (
 from .system import new_delivery_id, utc_now
 from .tracking import Tracker
 from .unsubscribe import Unsubscribe
+from .verp import ReturnAddresses, envelope_id
 
 _SOURCE = "smtp"
 
@@ -85,6 +87,7 @@ class Preparation:
         links: chooses the host of all these links by its From domain. None: they lead over the base URLs that the
             tracker and ``unsubscribe`` were given.
         feedback: marks it, so that the provider's reports find it.
+        returns: gives it a return address of its own, so that its bounce mail finds it and nobody can forge one.
         signer: signs it.
         domains: the sending domains that were added; a From address on any other is refused. None allows all.
         clock: dates it.
@@ -99,6 +102,7 @@ class Preparation:
     unsubscribe: Unsubscribe | None = None
     links: LinkDomains | None = None
     feedback: Feedback | None = None
+    returns: ReturnAddresses | None = None
     signer: Signer | None = None
     domains: frozenset[str] | None = field(default=None, converter=_domain_names, validator=_one_at_least)
     clock: Clock = utc_now
@@ -131,9 +135,8 @@ class Preparation:
             content = self._written(mail, delivery_id, at)
         if self.signer is not None:
             content = self.signer.sign(content, at)
-        envelope = Envelope(mail.bounces_to or mail.sender, (mail.to,))
         return Prepared(
-            Outgoing(delivery_id, envelope, content, smtputf8=mail.smtputf8),
+            Outgoing(delivery_id, self._envelope(mail, delivery_id), content, smtputf8=mail.smtputf8),
             Copy(
                 delivery_id=delivery_id,
                 recipient=mail.to.email,
@@ -161,7 +164,7 @@ class Preparation:
                 mail.merge,
                 tracker=None if self._tracker is None else self._branded(self._tracker, mail),
                 unsubscribe=None if self.unsubscribe is None else self._branded(self.unsubscribe, mail),
-                feedback=self.feedback,
+                marks=self._marks,
                 text_from_html=self.text_from_html,
             )
         return by_hosts[hosts]
@@ -194,7 +197,21 @@ class Preparation:
         return part.base_url if self.links is None else self.links.base_url(part.base_url, mail.sender.domain)
 
     def _marked(self, mail: AnyMail, delivery_id: DeliveryId) -> AnyMail:
-        return mail if self.feedback is None else evolve(mail, headers=self.feedback.mark(mail.headers, delivery_id))
+        headers = mail.headers
+        for part in self._marks:
+            headers = part.mark(headers, delivery_id)
+        return evolve(mail, headers=headers) if self._marks else mail
+
+    @property
+    def _marks(self) -> tuple[Marks, ...]:
+        """The parts that mark each mail."""
+        return tuple(part for part in (self.feedback, self.returns) if part is not None)
+
+    def _envelope(self, mail: ToSend, delivery_id: DeliveryId) -> Envelope:
+        if self.returns is None:
+            return Envelope(mail.bounces_to or mail.sender, (mail.to,))
+        sender = mail.bounces_to or self.returns.address(delivery_id)
+        return Envelope(sender, (mail.to,), envelope_id=envelope_id(delivery_id, self.returns.tokens))
 
 
 @frozen

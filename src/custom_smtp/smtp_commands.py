@@ -25,7 +25,7 @@ def mail_command(outgoing: Outgoing, offers: Offers) -> bytes:
     if outgoing.require_tls:
         words += " REQUIRETLS"
     if "DSN" in known:
-        words += f" RET={envelope.returned.value} ENVID={xtext(outgoing.delivery_id)}"
+        words += f" RET={envelope.returned.value} ENVID={xtext(envelope.envelope_id or outgoing.delivery_id)}"
     return f"{words}\r\n".encode()
 
 

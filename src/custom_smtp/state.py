@@ -8,14 +8,15 @@ Who opened and clicked, people or machines, is judged here each time, from every
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from enum import Enum
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from attrs import frozen
+from attrs import Attribute, field, frozen
 
+from .bounce_causes import kind_of
+from .bounces import PROVEN as PROVEN_BOUNCE_MAIL
 from .bounces import SOURCE as BOUNCE_MAIL
-from .bounces import kind_of
 from .checks import ConfigurationError
 from .errors import Step
 from .events import (
@@ -24,6 +25,7 @@ from .events import (
     AutoReplied,
     Bounced,
     BounceKind,
+    Cause,
     Clicked,
     Complained,
     Deferred,
@@ -37,6 +39,7 @@ from .events import (
     Unsubscribed,
 )
 from .identifiers import DeliveryId
+from .system import EPOCH
 from .verdicts import JUDGE, Judge, is_human
 
 E = TypeVar("E", bound=Event)
@@ -191,9 +194,133 @@ def delivery_state(events: Iterable[Event], *, judge: Judge = JUDGE) -> Delivery
     )
 
 
+def _some(_instance: object, attribute: "Attribute[Any]", number: int) -> None:
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise ConfigurationError(f"{attribute.name} is {number!r}: use a whole number above 0")
+
+
+def _a_span(_instance: object, attribute: "Attribute[Any]", span: timedelta) -> None:
+    if not isinstance(span, timedelta) or span < timedelta(0):
+        raise ConfigurationError(f"{attribute.name} is {span!r}: use a timedelta of 0 or more")
+
+
+@frozen(kw_only=True)
+class SoftLimit:
+    """How many soft bounces in a row are taken for an address that does not work.
+
+    In a row: with nothing in between that reached the person. Of one day, in UTC, they count as one, so that a burst
+    of mails to a server that is down for an hour is no burst of bounces. (So does Mailman, by its score:
+    gnu.org/software/mailman/mailman-admin/node25.html.)
+
+    Seven in a row is where Klaviyo gives up (community.klaviyo.com, "How do you clean bounces from your account?"). Two
+    weeks, since each soft bounce only says that somebody tried for four or five days (RFC 5321 section 4.5.4.1), and a
+    holiday fills a mailbox.
+
+    Attributes:
+        bounces: on so many days.
+        over: the first and the last of them at least so far apart.
+
+    Raises:
+        ConfigurationError: no bounce at all would be enough.
+    """
+
+    bounces: int = field(default=7, validator=_some)
+    over: timedelta = field(default=timedelta(days=14), validator=_a_span)
+
+
+SOFT_LIMIT = SoftLimit()
+"""What `why_not_to_write` and `person_state` take, unless told otherwise."""
+
+ABOUT_THE_ADDRESS = frozenset(
+    {
+        Cause.NO_SUCH_USER,
+        Cause.NO_SUCH_DOMAIN,
+        Cause.NO_MAIL_TAKEN,
+        Cause.MOVED,
+        Cause.MAILBOX_DISABLED,
+        Cause.MAILBOX_FULL,
+        Cause.LOOP,
+        Cause.NETWORK,
+        Cause.EXPIRED,
+        Cause.SYSTEM_FULL,
+        Cause.SYSTEM_ERROR,
+        Cause.UNKNOWN,
+    }
+)
+"""The causes for which a soft bounce counts. The others tell of the mail, its sender or its speed: what is mended there
+makes the address work again, so that no number of them says anything about it."""
+
+Reason = Bounced | Complained | Unsubscribed
+"""What forbids writing to a person: the event that proves it."""
+
+
+@frozen
+class PersonState:
+    """What is known about one person: facts, each of which stands for itself.
+
+    Attributes:
+        why_not: what forbids writing to them, as `why_not_to_write` tells it; None where nothing does.
+        complaint: the last.
+        unsubscribed: those that stand, by time; of one source and scope the last.
+        bounce: the last hard bounce that stands; a recipient `Refused` for good is told as one.
+        soft_bounces: those in a row since the person was last reached, one for each day, by time.
+        accepted_at: when our server last took a mail to them.
+        reached_at: when it was last known that a mail had reached them.
+        last_open: the last that they made themselves.
+        last_click: the last that they made themselves.
+        auto_reply: the last answer of a machine of theirs.
+    """
+
+    why_not: Reason | None = None
+    complaint: Complained | None = None
+    unsubscribed: tuple[Unsubscribed, ...] = ()
+    bounce: Bounced | None = None
+    soft_bounces: tuple[Bounced, ...] = ()
+    accepted_at: datetime | None = None
+    reached_at: datetime | None = None
+    last_open: Opened | None = None
+    last_click: Clicked | None = None
+    auto_reply: AutoReplied | None = None
+
+
+def person_state(
+    events: Iterable[Event],
+    *,
+    streams: Collection[str] | None = None,
+    soft_limit: SoftLimit = SOFT_LIMIT,
+    judge: Judge = JUDGE,
+) -> PersonState:
+    """The state of one person after everything that happened with them, in any order; what is told twice counts once.
+
+    ``streams`` and ``soft_limit`` are those of `why_not_to_write`; ``judge`` is that of `delivery_state`.
+
+    Raises:
+        ConfigurationError: ``streams`` is one text.
+    """
+    told = _believable(events)
+    proofs = _Proofs.among(told)
+    seen = [event for event in judge.final(_first_hand(told)) if isinstance(event, Opened | Clicked)]
+    by_person = [event for event in seen if is_human(event)]
+    return PersonState(
+        why_not=proofs.strongest(streams, soft_limit),
+        complaint=_last(proofs.complaints),
+        unsubscribed=tuple({_place(event): event for event in proofs.unsubscribed}.values()),
+        bounce=_last(proofs.hard),
+        soft_bounces=tuple(proofs.soft),
+        accepted_at=_time(_last(_of(Accepted, told))),
+        reached_at=_time(_last(_reaching(told))),
+        last_open=_last(_of(Opened, by_person)),
+        last_click=_last(_of(Clicked, by_person)),
+        auto_reply=_last(_of(AutoReplied, told)),
+    )
+
+
 def why_not_to_write(
-    events: Iterable[Event], *, streams: Collection[str] | None = None
-) -> Bounced | Complained | Unsubscribed | None:
+    events: Iterable[Event],
+    *,
+    streams: Collection[str] | None = None,
+    soft_limit: SoftLimit = SOFT_LIMIT,
+) -> Reason | None:
     """The event that forbids writing to a person, or None: given everything that happened with them, in any order.
 
     ==  =======================================================  =================================================
@@ -205,32 +332,127 @@ def why_not_to_write(
                                                                  a scope
     4   `Refused` for good at RCPT with a status about the       likewise
         address (``5.1.1`` ...), told as the hard bounce it is
+    5   `Bounced` with ``BounceKind.SOFT``, over and over (see   likewise; and by anything that reached the person
+        `SoftLimit`), for a cause `ABOUT_THE_ADDRESS`            since
     ==  =======================================================  =================================================
 
     ``streams`` names what the mail goes under: its stream of `Unsubscribe`, and the provider's group or stream if it
     has one. Then an unsubscription from anything else forbids nothing; one without a scope forbids every mail. Without
     ``streams`` each forbids.
 
-    Of several alike the last one is told; 3 and 4 are alike. A soft bounce, a block and a mail that a provider
+    Of several alike the last one is told; 3 and 4 are alike. A single soft bounce, a block and a mail that a provider
     `Dropped` forbid nothing: the first two are not about the address, and the third says that there was an earlier
     reason, without being one.
 
-    Anybody can send a bounce mail. So a hard bounce of source ``bounce-mail`` counts only where another source told of
-    the same delivery, as the `Accepted` of our own server does: its id is known to nobody but whoever got that mail.
+    A mail has reached a person when it was `Delivered` and did not come back, or was opened, clicked, answered by a
+    machine, or unsubscribed from. Plain servers never say "delivered"; so a mail that was `Accepted`, and had not come
+    back five days later, is taken to have arrived.
+
+    Anybody can send a bounce mail or a complaint. So what it says counts only where another source told of the same
+    delivery to the same person, as the `Accepted` of our own server does: its id is known to nobody but whoever got
+    that mail. That holds for a report with our signature too (``proven-bounce-mail``): it proves which mail it speaks
+    of, and whoever got that one could still name somebody else in it.
 
     Raises:
         ConfigurationError: ``streams`` is one text.
     """
-    if isinstance(streams, str):
-        raise ConfigurationError(f"streams is one text, {streams!r}: give several, as in {{{streams!r}}}")
-    told = _by_time(events)
-    ours = {event.about.delivery_id for event in told if event.about.source != BOUNCE_MAIL}
-    bounces = [bounce for event in told if (bounce := _hard_bounce(event)) is not None and _believed(bounce, ours)]
+    return _Proofs.among(_believable(events)).strongest(streams, soft_limit)
+
+
+@frozen
+class _Proofs:
+    """All that may forbid writing to a person, and is lifted by nothing; each kind by time."""
+
+    complaints: list[Complained]
+    unsubscribed: list[Unsubscribed]
+    hard: list[Bounced]
+    soft: list[Bounced]
+
+    @classmethod
+    def among(cls, told: list[Event]) -> "_Proofs":
+        return cls(
+            complaints=_of(Complained, told),
+            unsubscribed=_standing(_of(Unsubscribed, told), told),
+            hard=_standing([bounce for event in told if (bounce := _hard_bounce(event)) is not None], told),
+            soft=_in_a_row(told),
+        )
+
+    def strongest(self, streams: Collection[str] | None, soft_limit: SoftLimit) -> Reason | None:
+        if isinstance(streams, str):
+            raise ConfigurationError(f"streams is one text, {streams!r}: give several, as in {{{streams!r}}}")
+        return (
+            _last(self.complaints)
+            or _last([event for event in self.unsubscribed if _concerns(event, streams)])
+            or _last(self.hard)
+            or _too_many(self.soft, soft_limit)
+        )
+
+
+def _too_many(in_a_row: list[Bounced], limit: SoftLimit) -> Bounced | None:
+    """The last of several soft bounces, if they are too many over too long a time."""
+    if len(in_a_row) < limit.bounces or in_a_row[-1].about.at - in_a_row[0].about.at < limit.over:
+        return None
+    return in_a_row[-1]
+
+
+def _in_a_row(told: list[Event]) -> list[Bounced]:
+    """The soft bounces about the address since something last reached the person; the last of each day."""
+    soft = [event for event in _of(Bounced, told) if event.kind is BounceKind.SOFT and event.cause in ABOUT_THE_ADDRESS]
+    reached = _last(_reaching(told))
+    if reached is not None:
+        soft = [event for event in soft if event.about.at > reached.about.at]
+    by_day = {_day(event): event for event in _standing(soft, told)}
+    return list(by_day.values())
+
+
+_TIME_TO_COME_BACK = timedelta(days=5)  # RFC 5321 section 4.5.4.1: for how long servers try, as a rule
+
+
+def _reaching(told: list[Event]) -> list[Event]:
+    """What shows that a mail reached the person, by time."""
+    bounces = _of(Bounced, told)
+    came_back = {bounce.about.delivery_id for bounce in bounces} | {
+        drop.about.delivery_id for drop in _of(Dropped, told)
+    }
+    return [
+        event
+        for event in told
+        if isinstance(event, _REACHED)
+        or (
+            isinstance(event, Delivered)
+            and (event.about.delivery_id is None or event.about.delivery_id not in came_back)
+        )
+        or (
+            isinstance(event, Accepted) and event.about.delivery_id not in came_back and _never_heard_of(event, bounces)
+        )
+    ]
+
+
+_REACHED = (Opened, Clicked, AutoReplied, Unsubscribed)
+"""What shows that a mail was there: a machine's opens and clicks too, since it had the mail."""
+
+
+def _never_heard_of(taken: Accepted, bounces: list[Bounced]) -> bool:
+    """Whether a mail had the time to come back, and no bounce can be its."""
+    latest = taken.about.at + _TIME_TO_COME_BACK
     return (
-        _last(_of(Complained, told))
-        or _last([event for event in _standing(_of(Unsubscribed, told), told) if _concerns(event, streams)])
-        or _last(_standing(bounces, told))
+        bool(bounces)
+        and latest <= bounces[-1].about.at
+        and not any(
+            bounce.about.delivery_id is None and taken.about.at <= bounce.about.at <= latest for bounce in bounces
+        )
     )
+
+
+def _day(event: Event) -> date:
+    return (EPOCH + (event.about.at - EPOCH)).date()
+
+
+def _believable(events: Iterable[Event]) -> list[Event]:
+    """Each event once, by time, without what nobody but a mail says."""
+    told = _by_time(events)
+    ours = {event.about.delivery_id for event in told if event.about.source not in _FROM_ANYBODY}
+    return [event for event in told if _believed(event, ours)]
 
 
 def _by_time(events: Iterable[Event]) -> list[Event]:
@@ -317,9 +539,13 @@ def _place(event: Event) -> tuple[str, str]:
     return event.about.source, event.scope if isinstance(event, Unsubscribed) else ""
 
 
-def _believed(bounce: Bounced, ours: Collection[DeliveryId | None]) -> bool:
-    about = bounce.about
-    return about.source != BOUNCE_MAIL or (about.delivery_id is not None and about.delivery_id in ours)
+_FROM_ANYBODY = frozenset((BOUNCE_MAIL, PROVEN_BOUNCE_MAIL))
+"""Sources whose words anybody may have written."""
+
+
+def _believed(event: Event, ours: Collection[DeliveryId | None]) -> bool:
+    about = event.about
+    return about.source not in _FROM_ANYBODY or (about.delivery_id is not None and about.delivery_id in ours)
 
 
 def _hard_bounce(event: Event) -> Bounced | None:

@@ -11,8 +11,8 @@ import pytest
 
 from custom_smtp import SendingDomain
 from custom_smtp.domains import Finding
-from custom_smtp.edge.http import HEAD_LIMIT, HttpsClient, _Reading, dial
-from custom_smtp.errors import ConfigurationError
+from custom_smtp.edge.http import HEAD_LIMIT, HttpsClient, HttpsFiles, _Reading, dial
+from custom_smtp.errors import ConfigurationError, UncheckedError
 from custom_smtp.https_answers import HttpsAnswer, HttpsFailure
 from custom_smtp.https_report import Hsts, verify_https
 from custom_smtp.testing.certificates import Authority, Certificate
@@ -268,6 +268,84 @@ def test_a_path_that_cannot_be_is_not_asked_for(path: Any) -> None:
 
 def nobody(*_where: object) -> socket.socket:
     raise AssertionError("somebody was asked")
+
+
+# --- Files ------------------------------------------------------------------------------------------------------------
+
+FILE = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
+
+
+def test_a_file_is_fetched_once() -> None:
+    with ScriptedServer(saying(FILE)) as server:
+        files = HttpsFiles(client(server))
+        assert [files(f"https://{HOST}/a.pem?x=1"), files(f"https://{HOST}/a.pem?x=1")] == [b"hello", b"hello"]
+    assert server.heard_in_secret.startswith(b"GET /a.pem?x=1 HTTP/1.1\r\nhost: links.shop.example\r\n")
+    assert len(server.conversations) == 1
+
+
+def test_the_oldest_file_goes_first() -> None:
+    with ScriptedServer(saying(FILE)) as server:
+        files = HttpsFiles(client(server), capacity=1)
+        for name in ("a", "b", "b", "a"):
+            assert files(f"https://{HOST}/{name}") == b"hello"
+    assert len(server.conversations) == 3
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nlocation: https://elsewhere.example/\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 70000\r\n\r\n" + b"x" * 70_000,
+        b"220 mail.shop.example ESMTP\r\n",
+    ],
+    ids=lambda said: repr(said[:20]),
+)
+def test_what_is_no_file_is_not_kept(said: bytes) -> None:
+    with ScriptedServer(saying(said)) as server:
+        files = HttpsFiles(client(server))
+        for _ in range(2):
+            with pytest.raises(UncheckedError, match=HOST):
+                files(f"https://{HOST}/a.pem")
+    assert len(server.conversations) == 2
+
+
+@pytest.mark.parametrize("cut", [FILE[:-1], b"HTTP/1.1 200 OK\r\n\r\nhello"])
+def test_a_file_that_may_be_cut_off_is_none(cut: bytes) -> None:
+    def serve(conversation: Conversation) -> None:
+        conversation.encrypt(GOOD)
+        while conversation.hear():
+            pass
+        conversation.say_raw(cut)
+
+    with ScriptedServer(serve) as server, pytest.raises(UncheckedError):
+        HttpsFiles(client(server))(f"https://{HOST}/a.pem")
+
+
+def test_a_host_that_is_not_there_has_no_file() -> None:
+    def refuse(_host: str, _port: int, _seconds: float) -> socket.socket:
+        raise ConnectionRefusedError
+
+    with pytest.raises(UncheckedError, match="no answer"):
+        HttpsFiles(HttpsClient(dial=refuse))("https://sns.example/a.pem")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://sns.example/a.pem", "sns.example/a.pem", "https:///a.pem", "https://u@sns.example/a.pem", "https://[",
+        "https://sns.example:8443/a.pem", "https://sns.example/a b", "https://sns.example/a#b", "", None, 5,
+    ],
+)  # fmt: skip
+def test_what_is_no_url_of_a_file_is_not_asked_for(url: Any) -> None:
+    with pytest.raises(ConfigurationError):
+        HttpsFiles(HttpsClient(dial=nobody))(url)
+
+
+@pytest.mark.parametrize("capacity", [0, True, "16"])
+def test_files_are_kept_in_numbers(capacity: Any) -> None:
+    with pytest.raises(ConfigurationError, match="capacity"):
+        HttpsFiles(capacity=capacity)
 
 
 # --- The whole way ----------------------------------------------------------------------------------------------------

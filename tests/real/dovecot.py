@@ -1,4 +1,4 @@
-"""A real Dovecot submission service on loopback, in front of another real server: SCRAM-SHA-256, and tokens."""
+"""A real Dovecot on loopback: its submission service in front of another real server, and its mailboxes by IMAP."""
 
 import base64
 import hashlib
@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from custom_smtp.testing.certificates import Certificate
 
 from .mailbox import Mailbox
-from .roots import free_port, own_root
+from .roots import Root, free_port, own_root
 
 _CONFIG = """\
 protocols = submission
@@ -101,3 +101,89 @@ def running_dovecot(folder: Path, certificate: Certificate, behind: Mailbox) -> 
         log = root.path / "var/log/dovecot.log"
         with root.serving(["dovecot", "-F"], port, log):
             yield evolve(behind, port=port, log=log)
+
+
+_IMAP = """\
+protocols = imap
+listen = 127.0.0.1
+hostname = mail.test
+log_path = /var/log/dovecot.log
+mail_location = maildir:/tmp/mail
+ssl = required
+ssl_cert = </etc/dovecot/server.pem
+ssl_key = </etc/dovecot/server.key
+disable_plaintext_auth = yes
+auth_failure_delay = 0
+auth_mechanisms = {mechanisms}
+passdb {{
+  driver = passwd-file
+  args = /etc/dovecot/users
+}}
+userdb {{
+  driver = static
+  args = uid=reader gid=reader home=/tmp
+}}
+service imap-login {{
+  inet_listener imap {{
+    address = 127.0.0.1
+    port = {plain}
+  }}
+  inet_listener imaps {{
+    address = 127.0.0.1
+    port = {secret}
+  }}
+}}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+"""
+
+
+@frozen
+class ImapServer:
+    """A Dovecot that is running: where it listens, and the folder of its one mailbox."""
+
+    plain: int
+    secret: int
+    root: Root
+
+    @property
+    def new(self) -> Path:
+        return self.root.path / "tmp/mail/new"
+
+    def make(self, folder: str = "tmp/mail") -> None:
+        """Make a mailbox, empty."""
+        self.root.folder(folder, "reader", 0o700)
+        for each in ("cur", "new", "tmp"):
+            self.root.folder(f"{folder}/{each}", "reader", 0o700)
+
+    def put(self, name: str, content: bytes) -> None:
+        """A mail comes into the mailbox."""
+        path = self.new / name
+        path.write_bytes(content)
+        self.root.hand_over(path, "reader")
+
+    def there(self) -> list[bytes]:
+        """What is in the mailbox."""
+        return [path.read_bytes() for each in ("new", "cur") for path in (self.new.parent / each).iterdir()]
+
+
+@contextmanager
+def running_imap(folder: Path, certificate: Certificate, mechanisms: str = "plain login") -> Iterator[ImapServer]:
+    """Start one in this folder, with one mailbox, and end it."""
+    plain, secret = free_port(), free_port()
+    with own_root("dovecot", folder, ["dovecot", "dovenull", "reader"]) as root:
+        root.write(
+            {
+                "etc/dovecot/dovecot.conf": _IMAP.format(plain=plain, secret=secret, mechanisms=mechanisms),
+                "etc/dovecot/users": "shop:{PLAIN}s3cret\n",
+                "etc/dovecot/server.pem": certificate.chain,
+                "etc/dovecot/server.key": certificate.key,
+            }
+        )
+        for each in ("run", "var/run", "var/log"):
+            root.folder(each)
+        with root.serving(["dovecot", "-F"], secret, root.path / "var/log/dovecot.log"):
+            yield ImapServer(plain, secret, root)

@@ -1,4 +1,4 @@
-"""The file that archive, journal and link table share: its tables, its connection, and its errors as ours."""
+"""The file that archive, journal, link table and owed posts share: its tables, its connection, its errors as ours."""
 
 import os
 import sqlite3
@@ -55,7 +55,25 @@ CREATE TABLE links (
 );
 """
 
-FORMATS = (FIRST_FORMAT, SECOND_FORMAT)
+THIRD_FORMAT = """
+CREATE TABLE destinations (
+    name TEXT PRIMARY KEY,
+    reached INTEGER NOT NULL,    -- the arrival of the last event that was looked at for it
+    failures INTEGER NOT NULL,
+    rests_until INTEGER,
+    stopped INTEGER NOT NULL
+);
+CREATE TABLE owed_posts (
+    destination TEXT NOT NULL,
+    place INTEGER NOT NULL,      -- the event's arrival
+    due INTEGER,                 -- NULL: given up
+    attempts INTEGER NOT NULL,
+    PRIMARY KEY (destination, place)
+);
+CREATE INDEX owed_posts_by_due ON owed_posts (destination, due, place);
+"""
+
+FORMATS = (FIRST_FORMAT, SECOND_FORMAT, THIRD_FORMAT)
 """What each format of the file adds to the one before; the last one is written."""
 
 ADVICE = {

@@ -1,23 +1,28 @@
-"""Asks a host by HTTPS, through the standard library's client, with everything bounded.
+"""Asks a host by HTTPS, or fetches a small file, through the standard library's client, with everything bounded.
 
-No redirect is followed, no body is read, nothing is sent but the one question, and the whole of it has one time limit,
-however slowly an answer drips in.
+No redirect is followed, nothing is sent but the one question, and the whole of it has one time limit, however slowly an
+answer drips in.
 """
 
 import re
 import socket
 import ssl
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from io import BufferedReader, RawIOBase
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, define, field, frozen
 
-from ..checks import ConfigurationError
+from ..checks import ConfigurationError, MailError, shown
 from ..dns_records import dns_name
+from ..errors import UncheckedError
 from ..https_answers import HttpsAnswer, HttpsFailure
 
 if TYPE_CHECKING:
@@ -27,7 +32,7 @@ Dial = Callable[[str, int, float], socket.socket]
 """Opens a connection to a host and port, within so many seconds; raises an OSError where there is none."""
 
 HEAD_LIMIT = 65_536
-"""Bytes of an answer's status and headers; what says more is no answer."""
+"""Bytes of an answer's status and headers, and of a file with them; what says more is no answer."""
 
 _PATH = re.compile(r"/[!-\"$-~]*")
 
@@ -111,42 +116,112 @@ class HttpsClient:
         name = dns_name(host)
         if not isinstance(path, str) or not _PATH.fullmatch(path):
             raise ConfigurationError(f"{path!r} is no path: begin with '/', and percent-encode what is not ASCII")
-        ends = monotonic() + self.timeout
         try:
-            with self.dial(name, self.port, self.timeout) as plain:
-                plain.settimeout(max(ends - monotonic(), _LEAST))
-                with self._context().wrap_socket(plain, server_hostname=name) as secret:
-                    return _answer(secret, f"GET {path} HTTP/1.1\r\nhost: {name}\r\n{_ASKING}", ends)
+            with _answering(self, name, path) as (response, secret):
+                return HttpsAnswer(
+                    status=response.status,
+                    hsts=response.headers.get("strict-transport-security"),  # the first, where there are several
+                    location=response.headers.get("location", ""),
+                    certificate_ends=_end_of(secret.getpeercert() or {}),
+                )
         except (OSError, HTTPException, ValueError) as error:
             return HttpsAnswer(failure=_failure(error), words=_words(error))
 
-    def _context(self) -> ssl.SSLContext:
-        if self.context is not None:
-            return self.context
-        context = ssl.create_default_context()
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        return context
+
+def _a_count(_instance: object, attribute: "Attribute[Any]", count: int) -> None:
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise ConfigurationError(f"{attribute.name} is {count!r}: give a number of files, such as 16")
+
+
+@define(eq=False)
+class HttpsFiles:
+    """Fetches what is found at a URL, such as the certificate that a message of Amazon SNS's is signed with.
+
+    Each is fetched once, and kept: what is fetched so has a new URL when it changes. Whoever waits for it waits for no
+    longer than the client's time limit.
+
+    Attributes:
+        client: how to ask.
+        capacity: how many files are kept; the oldest goes first.
+
+    Raises:
+        ConfigurationError: the capacity is none.
+    """
+
+    client: HttpsClient = field(factory=HttpsClient)
+    capacity: int = field(default=16, kw_only=True, validator=_a_count)
+    _kept: "OrderedDict[str, bytes]" = field(factory=OrderedDict, init=False, repr=False)
+
+    def __call__(self, url: str, /) -> bytes:
+        """What is found there.
+
+        Raises:
+            UncheckedError: nothing, or the host gave no answer.
+            ConfigurationError: that is no URL of a file that may be fetched.
+        """
+        kept = self._kept.get(url)
+        if kept is None:
+            kept = self._kept[url] = self._fetched(url)
+            while len(self._kept) > self.capacity:
+                self._kept.popitem(last=False)
+        return kept
+
+    def _fetched(self, url: str) -> bytes:
+        host, path = _host_and_path(url)
+        try:
+            with _answering(self.client, host, path) as (response, _):
+                status, content = response.status, response.read()
+        except (OSError, HTTPException, ValueError) as error:
+            raise UncheckedError(f"{host} gave no answer: {_words(error)}") from error
+        if status != HTTPStatus.OK:
+            raise UncheckedError(f"{host} answered {status} when it was asked for {path}")
+        return content
+
+
+def _host_and_path(url: str) -> tuple[str, str]:
+    refused = ConfigurationError(f"{shown(url)} is no URL of a file: write https://, a host and a path")
+    try:
+        parts = urlsplit(url)
+        host, plain = dns_name(parts.netloc), parts.scheme == "https" and not parts.fragment
+    except (AttributeError, TypeError, ValueError, MailError) as error:
+        raise refused from error
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not plain or not _PATH.fullmatch(path):
+        raise refused
+    return host, path
 
 
 _ASKING = "user-agent: custom_smtp\r\naccept: */*\r\nconnection: close\r\n\r\n"
 _LEAST = 0.001  # seconds: a socket takes 0 for "do not wait at all", which is another error
 
 
-def _answer(secret: ssl.SSLSocket, question: str, ends: float) -> HttpsAnswer:
-    shown = secret.getpeercert() or {}
-    secret.settimeout(max(ends - monotonic(), _LEAST))
-    secret.sendall(question.encode("ascii"))
-    response = HTTPResponse(_Bounded(secret, ends))  # type: ignore[arg-type]  # all it takes of a socket is makefile
-    try:
-        response.begin()
-        return HttpsAnswer(
-            status=response.status,
-            hsts=response.headers.get("strict-transport-security"),  # the first, where there are several
-            location=response.headers.get("location", ""),
-            certificate_ends=datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC),
-        )
-    finally:
-        response.close()
+@contextmanager
+def _answering(client: HttpsClient, host: str, path: str) -> Iterator[tuple[HTTPResponse, ssl.SSLSocket]]:
+    """The beginning of an answer, and the line that it comes by."""
+    ends = monotonic() + client.timeout
+    with client.dial(host, client.port, client.timeout) as plain:
+        plain.settimeout(max(ends - monotonic(), _LEAST))
+        with _trusting(client.context).wrap_socket(plain, server_hostname=host) as secret:
+            secret.settimeout(max(ends - monotonic(), _LEAST))
+            secret.sendall(f"GET {path} HTTP/1.1\r\nhost: {host}\r\n{_ASKING}".encode("ascii"))
+            response = HTTPResponse(_Bounded(secret, ends))  # type: ignore[arg-type]  # all it takes is makefile
+            try:
+                response.begin()
+                yield response, secret
+            finally:
+                response.close()
+
+
+def _trusting(context: ssl.SSLContext | None) -> ssl.SSLContext:
+    if context is not None:
+        return context
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _end_of(certificate: Any) -> datetime:
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
 
 
 @frozen
@@ -175,12 +250,12 @@ class _Reading(RawIOBase):
         if left <= 0:
             raise TimeoutError("timed out")
         if self._left <= 0:
-            raise HTTPException(f"over {HEAD_LIMIT} bytes without an end of the headers")
+            raise HTTPException(f"over {HEAD_LIMIT} bytes without an end")
         self._secret.settimeout(left)
         came = self._secret.recv_into(buffer)
         if not came:
-            # The standard library would take the headers so far for all of them.
-            raise HTTPException("cut off before the end of its headers")
+            # The standard library would take what came so far for all of it.
+            raise HTTPException("cut off before its end")
         self._left -= came
         return came
 

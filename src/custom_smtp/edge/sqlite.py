@@ -1,14 +1,15 @@
-"""An archive, a journal and a link table in SQLite: one file, found again after a crash.
+"""An archive, a journal, a link table and what is owed to others in SQLite: one file, found again after a crash.
 
-`SqliteArchive`, `SqliteJournal` and `SqliteLinkTable` may share a file, with any number of threads and processes beside
-them; each holds one connection of its own, for one thread at a time. What a method has written when it returns survives
-a kill and a loss of power (a write-ahead log, synced at each commit), as far as the disk keeps its word. The file and
-the ``-wal`` and ``-shm`` beside it belong together, on a local disk: write-ahead logs do not work over a network.
+`SqliteArchive`, `SqliteJournal`, `SqliteLinkTable` and `SqliteOwedPosts` may share a file, with any number of threads
+and processes beside them; each holds one connection of its own, for one thread at a time. What a method has written
+when it returns survives a kill and a loss of power (a write-ahead log, synced at each commit), as far as the disk keeps
+its word. The file and the ``-wal`` and ``-shm`` beside it belong together, on a local disk: write-ahead logs do not
+work over a network.
 """
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,7 @@ from ..event_json import read_event, write_event
 from ..events import Event
 from ..identifiers import DeliveryId
 from ..ports import Clock
+from ..posts import Health, OwedPost, Standing
 from ..system import EPOCH, utc_now
 from ._database import Database
 
@@ -160,6 +162,16 @@ class SqliteJournal:
         """What happened with one person, by time; of one moment, in the order of arrival."""
         return _all_read(_event, self._database.rows(_OF_PERSON, (_stored(recipient_key(recipient)),)))
 
+    def arrivals(self, after: int, /, *, limit: int) -> list[tuple[int, Event]]:
+        """The first events behind this place, each with its place (see `ports.Arrivals`)."""
+        asked = (max(after, 0), min(max(limit, 0), _MOST_ROWS))
+        return _all_read(lambda row: (int(row[0]), _event(row[1:])), self._database.rows(_ARRIVALS, asked))
+
+    def last_arrival(self) -> int:
+        """The place of the latest event; 0 where there is none."""
+        [(last,)] = self._database.rows("SELECT coalesce(max(arrival), 0) FROM events", ())
+        return int(last)
+
     def close(self) -> None:
         """Let go of the file; closing twice does nothing."""
         self._database.close()
@@ -232,6 +244,82 @@ class SqliteLinkTable:
         self.close()
 
 
+class SqliteOwedPosts:
+    """Keeps what destinations are owed in a SQLite database (see `ports.OwedPosts`), as that of the journal itself.
+
+    Args:
+        path: the database's file; made where there is none.
+        timeout: for how many seconds to wait while another connection writes.
+
+    Raises:
+        ConfigurationError: there is no file at such a path, ever.
+        ArchiveError: the file is not ours, of a later version, or cannot be opened; the message says what to do.
+    """
+
+    def __init__(self, path: str | Path, *, timeout: float = 10) -> None:
+        self._database = Database(path, timeout)
+
+    def standing(self, destination: str, /) -> Standing:
+        """How far it is; the beginning, for one that is not known."""
+        name = _stored(destination)
+        [counted] = self._database.rows(_COUNT_OWED, (name,))
+        known = self._database.rows(_STANDING, (name,)) or [(0, 0, None, 0)]
+        return _all_read(lambda row: _standing(row, counted), known)[0]
+
+    def owe(self, destination: str, /, *, since: int, up_to: int, places: Sequence[int], due: datetime) -> bool:
+        """Go on from one place to another, and owe it these on the way, in one transaction.
+
+        False, and nothing done, where it is not at ``since`` any more: another worker was quicker.
+        """
+        name, when = _stored(destination), _microseconds(due)
+        with self._database.change() as connection:
+            connection.execute(_KNOW, (name,))
+            moved = connection.execute(_MOVE, (up_to, name, since)).rowcount == 1
+            if moved:
+                connection.executemany(_OWE, [(name, place, when, 0) for place in places])
+        return moved
+
+    def claim(self, destination: str, /, *, at: datetime, until: datetime, limit: int) -> list[OwedPost]:
+        """The first that are due at this moment. Nobody else is given them until ``until``."""
+        name = _stored(destination)
+        asked = (name, _microseconds(at), min(max(limit, 0), _MOST_ROWS))
+        with self._database.change() as connection:
+            due = connection.execute(_DUE, asked).fetchall()
+            connection.executemany(_HOLD, [(_microseconds(until), name, place) for place, _, _ in due])
+        return _all_read(lambda row: OwedPost(row[0], row[1], _moment(row[2])), due)
+
+    def settle(self, destination: str, owed: OwedPost, /, *, paid: bool, health: Health) -> None:
+        """Forget one that is paid, or keep it as it is now; and keep how the destination is doing."""
+        name = _stored(destination)
+        due, rests = (None if at is None else _microseconds(at) for at in (owed.due, health.rests_until))
+        with self._database.change() as connection:
+            connection.execute(_KNOW, (name,))
+            connection.execute(_FARE, (health.failures, rests, health.stopped, name))
+            if paid:
+                connection.execute("DELETE FROM owed_posts WHERE destination = ? AND place = ?", (name, owed.place))
+            else:
+                connection.execute(_OWE, (name, owed.place, due, owed.attempts))
+
+    def again(self, destination: str, /, *, due: datetime) -> int:
+        """Owe what was given up anew, and take the destination for a healthy one. Say how many those were."""
+        name = _stored(destination)
+        with self._database.change() as connection:
+            connection.execute(_FARE, (0, None, False, name))
+            return connection.execute(_AGAIN, (_microseconds(due), name)).rowcount
+
+    def close(self) -> None:
+        """Let go of the file; closing twice does nothing."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
 _STORE = "INSERT INTO copies VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (delivery_id) DO NOTHING"
 _COPY = "SELECT delivery_id, person, at, recipient, subject, campaign, packing, content FROM copies"
 _GET = f"{_COPY} WHERE delivery_id = ?"
@@ -242,6 +330,19 @@ _STORE_LINK = (
     "ON CONFLICT (token) DO UPDATE SET day = excluded.day WHERE day < excluded.day"
 )
 _OF_DELIVERY = "SELECT packing, content FROM events WHERE delivery_id = ? ORDER BY at, arrival"
+_ARRIVALS = "SELECT arrival, packing, content FROM events WHERE arrival > ? ORDER BY arrival LIMIT ?"
+_KNOW = "INSERT INTO destinations VALUES (?, 0, 0, NULL, 0) ON CONFLICT (name) DO NOTHING"
+_STANDING = "SELECT reached, failures, rests_until, stopped FROM destinations WHERE name = ?"
+_COUNT_OWED = "SELECT count(due), count(*) - count(due) FROM owed_posts WHERE destination = ?"
+_MOVE = "UPDATE destinations SET reached = ? WHERE name = ? AND reached = ?"
+_OWE = (
+    "INSERT INTO owed_posts VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (destination, place) DO UPDATE SET due = excluded.due, attempts = excluded.attempts"
+)
+_DUE = "SELECT place, attempts, due FROM owed_posts WHERE destination = ? AND due <= ? ORDER BY due, place LIMIT ?"
+_HOLD = "UPDATE owed_posts SET due = ? WHERE destination = ? AND place = ?"
+_FARE = "UPDATE destinations SET failures = ?, rests_until = ?, stopped = ? WHERE name = ?"
+_AGAIN = "UPDATE owed_posts SET due = ?, attempts = 0 WHERE destination = ? AND due IS NULL"
 _OF_PERSON = "SELECT packing, content FROM events WHERE person = ? ORDER BY at, arrival"
 
 _Stored = str | bytes
@@ -294,6 +395,14 @@ def _row_of_event(event: Event) -> tuple[object, ...]:
 def _event(row: tuple[Any, ...]) -> Event:
     packing, content = row
     return read_event(_unpacked(packing, content).decode("utf-8", "surrogatepass"))
+
+
+def _standing(row: tuple[Any, ...], counted: tuple[Any, ...]) -> Standing:
+    reached, failures, rests_until, stopped = row
+    owed, given_up = counted
+    rests = None if rests_until is None else _moment(rests_until)
+    health = Health(failures=failures, rests_until=rests, stopped=bool(stopped))
+    return Standing(reached=reached, owed=owed, given_up=given_up, health=health)
 
 
 def _all_read(read: Callable[[tuple[Any, ...]], R], rows: Iterable[tuple[Any, ...]]) -> list[R]:

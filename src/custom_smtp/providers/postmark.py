@@ -4,19 +4,21 @@ Sources, on postmarkapp.com: "Webhooks overview" and the page of each webhook ("
 webhook" ...), "Bounce API" with its bounce types, "Custom metadata FAQ", "Sending email with SMTP".
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import Attribute, field, frozen
 
+from ..errors import ConfigurationError, UnverifiedError
 from ..events import (
     About,
     AutoReplied,
     Bounced,
     BounceKind,
+    Cause,
     Clicked,
     Complained,
     Deferred,
@@ -33,16 +35,18 @@ from ..ports import Headers
 from ..servers import Credentials, Server
 from ..web import Request
 from ..webhooks import (
-    a_secret,
     a_user_name,
     came_at,
     delivery_id_in,
     enhanced_status,
     events_of,
+    is_one_of,
     json_body,
     marked,
     moment,
     require_basic_auth,
+    secrets_of,
+    some_secrets,
     synthetic_key,
     text_in,
 )
@@ -55,39 +59,68 @@ METADATA = "delivery-id"
 DEFAULT_STREAM = "outbound"
 """The message stream that a report is about which names none: the one there was before there were several."""
 
-KINDS: dict[str, BounceKind] = {
-    "HardBounce": BounceKind.HARD,
-    "BadEmailAddress": BounceKind.HARD,
-    "SoftBounce": BounceKind.SOFT,
-    "Blocked": BounceKind.BLOCK,
-    "DMARCPolicy": BounceKind.BLOCK,
-    "VirusNotification": BounceKind.BLOCK,
-    "Unknown": BounceKind.UNDETERMINED,
+TYPE_CODES: Mapping[int, str] = {
+    1: "HardBounce",
+    2: "Transient",
+    16: "Unsubscribe",
+    32: "Subscribe",
+    64: "AutoResponder",
+    128: "AddressChange",
+    256: "DnsError",
+    512: "SpamNotification",
+    1024: "OpenRelayTest",
+    2048: "Unknown",
+    4096: "SoftBounce",
+    8192: "VirusNotification",
+    16384: "ChallengeVerification",
+    100000: "BadEmailAddress",
+    100001: "SpamComplaint",
+    100002: "ManuallyDeactivated",
+    100003: "Unconfirmed",
+    100006: "Blocked",
+    100007: "SMTPApiError",
+    100008: "InboundError",
+    100009: "DMARCPolicy",
+    100010: "TemplateRenderingFailed",
 }
-"""The types of a Bounce report ("Bounce API: Bounce types") that are bounces, and what they say about the address."""
+"""Every type of a Bounce report by its code ("Bounce API: Bounce types"), for a report that names the code alone."""
 
-DELAYS = ("Transient", "DnsError")
+KINDS: Mapping[str, tuple[BounceKind, Cause]] = {
+    "HardBounce": (BounceKind.HARD, Cause.UNKNOWN),
+    "BadEmailAddress": (BounceKind.HARD, Cause.NO_SUCH_USER),
+    "SoftBounce": (BounceKind.SOFT, Cause.UNKNOWN),
+    "Blocked": (BounceKind.BLOCK, Cause.POLICY),
+    "DMARCPolicy": (BounceKind.BLOCK, Cause.AUTHENTICATION),
+    "VirusNotification": (BounceKind.BLOCK, Cause.VIRUS),
+    "Unknown": (BounceKind.UNDETERMINED, Cause.UNKNOWN),
+}
+"""The types of a Bounce report (likewise) that are bounces, and what they say about the address.
+
+A hard bounce stands for several causes, and its details say which; so does a soft one.
+"""
+
+DELAYS: Mapping[str, Cause] = {"Transient": Cause.UNKNOWN, "DnsError": Cause.NETWORK}
 """Those after which Postmark goes on trying."""
 
-NO_BOUNCES: dict[str, Callable[[About, str], Event]] = {
-    "ManuallyDeactivated": Dropped,
-    "Unconfirmed": Dropped,
-    "SMTPApiError": Dropped,
-    "TemplateRenderingFailed": Dropped,
-    "AutoResponder": AutoReplied,
-    "AddressChange": AutoReplied,
-    "ChallengeVerification": AutoReplied,
-    "SpamNotification": lambda about, _: Complained(about),
-    "SpamComplaint": lambda about, _: Complained(about),
-    "Unsubscribe": Unsubscribed,
-    "Subscribe": lambda about, _: Resubscribed(about),
+NO_BOUNCES: Mapping[str, Callable[[About, str, str], Event]] = {
+    "ManuallyDeactivated": lambda about, reason, _: Dropped(about, reason),
+    "Unconfirmed": lambda about, reason, _: Dropped(about, reason),
+    "SMTPApiError": lambda about, reason, _: Dropped(about, reason),
+    "TemplateRenderingFailed": lambda about, reason, _: Dropped(about, reason),
+    "AutoResponder": lambda about, reason, _: AutoReplied(about, reason),
+    "AddressChange": lambda about, reason, _: AutoReplied(about, reason),
+    "ChallengeVerification": lambda about, reason, _: AutoReplied(about, reason),
+    "SpamNotification": lambda about, _reason, _stream: Complained(about),
+    "SpamComplaint": lambda about, _reason, _stream: Complained(about),
+    "Unsubscribe": lambda about, reason, stream: Unsubscribed(about, reason, scope=stream),
+    "Subscribe": lambda about, _, stream: Resubscribed(about, scope=stream),
 }
 """Those that are something else. OpenRelayTest and InboundError, which are about no mail of ours, stay unrecognised."""
 
-SUPPRESSIONS: dict[str, Callable[[About], Event]] = {
-    "HardBounce": lambda about: Bounced(about, BounceKind.HARD, "HardBounce"),
-    "SpamComplaint": Complained,
-    "ManualSuppression": lambda about: Unsubscribed(about, "ManualSuppression"),
+SUPPRESSIONS: Mapping[str, Callable[[About, str], Event]] = {
+    "HardBounce": lambda about, _: Bounced(about, BounceKind.HARD, "HardBounce"),
+    "SpamComplaint": lambda about, _: Complained(about),
+    "ManualSuppression": lambda about, stream: Unsubscribed(about, "ManualSuppression", scope=stream),
 }
 """Why an address went onto a stream's suppression list ("Subscription change webhook").
 
@@ -114,21 +147,37 @@ def server(token: str, *, relay: Relay = Relay.TRANSACTIONAL) -> Server:
 class Postmark:
     """Marks mail that goes through Postmark, and reads what Postmark reports.
 
-    Its webhooks are proven by a user name and password of your choice, which stand in the webhook's URL:
-    ``https://user:password@example.com/hooks/postmark``.
+    Postmark signs nothing. Its webhooks are proven by a user name and password of your choice, which stand in the
+    webhook's URL: ``https://user:password@example.com/hooks/postmark``. A header of your choice, which a webhook may
+    have too, can be asked for beside them. Several passwords and several values hold at once, as while an old one gives
+    way to a new one.
 
     Attributes:
         username: as in the webhook's URL.
-        password: likewise.
+        password: likewise; one, or several.
+        header: the name of the webhook's own header, if it has one.
+        secret: its value; one, or several.
         name: the source of its events.
 
     Raises:
-        ConfigurationError: the user name or password is empty, or the name holds a ``:``.
+        ConfigurationError: the user name or a password is empty, or the name holds a ``:``; or the header is without a
+            secret, or the secret without a header.
     """
 
     username: str = field(validator=a_user_name("Postmark's webhook user name"))
-    password: str = field(repr=False, validator=a_secret("Postmark's webhook password"))
+    password: tuple[str, ...] = field(
+        converter=secrets_of, repr=False, validator=some_secrets("Postmark's webhook password")
+    )
+    header: str = field(default="", kw_only=True)
+    secret: tuple[str, ...] = field(default=(), converter=secrets_of, repr=False, kw_only=True)
     name: str = field(default="postmark", init=False)
+
+    @secret.validator
+    def _belongs_to_a_header(self, attribute: "Attribute[Any]", secret: tuple[str, ...]) -> None:
+        if bool(secret) != bool(self.header):
+            raise ConfigurationError("Postmark's webhook header is given by halves: give its name and its secret")
+        if secret:
+            some_secrets("the secret of Postmark's webhook header")(self, attribute, secret)
 
     def mark(self, headers: Headers, delivery_id: DeliveryId, /) -> Headers:
         """The headers with our id as metadata, Postmark's own tracking off, and our Message-ID kept.
@@ -147,63 +196,85 @@ class Postmark:
         )
 
     def read(self, request: Request, /) -> Sequence[Event]:
-        """Prove by basic auth, then read the one report that Postmark posts (a list of them is read too).
+        """Prove by basic auth, and by the header; then read the one report that Postmark posts, or a list of them.
 
         Raises:
-            UnverifiedError: another user name or password, or none.
+            UnverifiedError: another user name or password, or none; or another header.
             MalformedError: the body is not JSON.
         """
-        require_basic_auth(request, self.username, self.password)
+        require_basic_auth(request, self.username, *self.password)
+        if self.header:
+            self._prove_header(request)
+        came = came_at(request)
         return events_of(
             json_body(request),
-            partial(self._event, came=came_at(request)),
+            partial(self._event, came),
             source=self.name,
             kind="RecordType",
             person=("Email", "Recipient"),
-            came=came_at(request),
+            came=came,
         )
 
-    def _event(self, told: Report, *, came: datetime) -> Event:
-        record = text_in(told, "RecordType") or _legacy_record(told)
-        about = self._about(told, record, came)
-        event = _READ[record](about, told) if record in _READ else Unrecognised(about, record)
-        return evolve(event, scope=_stream(told)) if isinstance(event, Unsubscribed | Resubscribed) else event
+    def _prove_header(self, request: Request) -> None:
+        given = request.headers.get(self.header.lower(), "")
+        if not is_one_of(given, *self.secret):
+            differs = f"carries another {self.header}" if given else f"carries no header {self.header}"
+            raise UnverifiedError(f"the request {differs}: enter it under the webhook's custom headers")
 
-    def _about(self, told: Report, record: str, came: datetime) -> About:
-        when = text_in(told, "BouncedAt", "DeliveredAt", "ReceivedAt", "ChangedAt")
-        recipient = text_in(told, "Email", "Recipient")
-        kind = text_in(told, "Type", "SuppressionReason") or record
-        number = text_in(told, "ID")
-        return About(
+    def _event(self, came: datetime, told: Report) -> Event:
+        record = told.get("RecordType") or _legacy_record(told)
+        about = self._about(came, told, record)
+        return _READ[record](about, told) if record in _READ else Unrecognised(about, record)
+
+    def _about(self, came: datetime, told: Report, record: str) -> About:
+        when = told.get(_WHEN.get(record, "")) or text_in(told, *_WHEN.values())
+        number, kind = told.get("ID"), told.get("Type") or told.get("SuppressionReason") or record
+        return About.told(
             delivery_id=_delivery_id(told),
-            recipient=recipient,
+            recipient=told.get("Email") or told.get("Recipient") or "",
             at=moment(when, otherwise=came),
             source=self.name,
             # Only bounces and complaints have a number, and one that grows from soft to hard may keep it.
-            key=f"{kind}-{number}"
-            if number.strip("0")
-            else synthetic_key(
-                source=self.name,
-                kind=f"{record} {kind} {told.get('SuppressSending')}",
-                message=text_in(told, "MessageID"),
-                recipient=recipient,
-                time=when,
-                url=text_in(told, "OriginalLink"),
-                scope=_stream(told),
-                reader=f"{_client(told)} {text_in(told, 'UserAgent')}",
-            ),
+            key=f"{kind}-{number}" if number else self._key(told, f"{record} {kind}", when),
             raw=told,
         )
+
+    def _key(self, told: Report, kind: str, when: str) -> str:
+        return synthetic_key(
+            source=self.name,
+            kind=f"{kind} {told.get('SuppressSending')}",
+            message=text_in(told, "MessageID"),
+            recipient=text_in(told, "Email", "Recipient"),
+            time=when,
+            url=text_in(told, "OriginalLink"),
+            scope=_stream(told),
+            reader=f"{_client(told)} {text_in(told, 'UserAgent')}",
+        )
+
+
+_WHEN = {
+    "Bounce": "BouncedAt",
+    "SpamComplaint": "BouncedAt",
+    "Delivery": "DeliveredAt",
+    "Open": "ReceivedAt",
+    "Click": "ReceivedAt",
+    "SubscriptionChange": "ChangedAt",
+}
+"""Where each record tells its time."""
 
 
 def _delivery_id(told: Report) -> DeliveryId | None:
     """Our id among the metadata, which is absent, null or empty where no mail of ours is meant; any letter case."""
-    metadata = told.get("Metadata") or {}
+    metadata = told.get("Metadata")
+    if not metadata:
+        return None
+    if METADATA in metadata:
+        return delivery_id_in(metadata[METADATA])
     return next((delivery_id_in(value) for name, value in metadata.items() if name.lower() == METADATA), None)
 
 
 def _stream(told: Report) -> str:
-    return text_in(told, "MessageStream") or DEFAULT_STREAM
+    return told.get("MessageStream") or DEFAULT_STREAM
 
 
 def _legacy_record(told: Report) -> str:
@@ -221,39 +292,42 @@ _LEGACY_MARKS = {
 
 
 def _bounce(about: About, told: Report) -> Event:
-    kind, details = text_in(told, "Type"), text_in(told, "Details")
-    reason = " ".join(filter(None, (text_in(told, "Description"), details)))
+    kind = told.get("Type") or TYPE_CODES.get(told.get("TypeCode", 0), "")
+    description, details = told.get("Description") or "", told.get("Details") or ""
+    reason = f"{description} {details}" if description and details else description or details
     if kind in KINDS:
-        return Bounced(about, KINDS[kind], reason, enhanced_status(details, reason))
+        verdict, cause = KINDS[kind]
+        return Bounced.told(about, verdict, reason, enhanced_status(details, description), cause)
     if kind in DELAYS:
-        return Deferred(about, reason, enhanced_status(details, reason))
-    return NO_BOUNCES[kind](about, reason) if kind in NO_BOUNCES else Unrecognised(about, kind)
+        return Deferred(about, reason, enhanced_status(details, description), DELAYS[kind])
+    return NO_BOUNCES[kind](about, reason, _stream(told)) if kind in NO_BOUNCES else Unrecognised(about, kind)
 
 
 def _opened(about: About, told: Report) -> Event:
-    return Opened(about, user_agent=text_in(told, "UserAgent"), client=_client(told), second_hand=True)
+    return Opened.told(about, user_agent=told.get("UserAgent") or "", client=_client(told))
 
 
 def _clicked(about: About, told: Report) -> Event:
-    agent = text_in(told, "UserAgent")
-    return Clicked(about, told["OriginalLink"], user_agent=agent, client=_client(told), second_hand=True)
+    agent = told.get("UserAgent") or ""
+    return Clicked.told(about, told["OriginalLink"], user_agent=agent, client=_client(told))
 
 
 def _client(told: Report) -> str:
-    return text_in(told.get("Geo") or {}, "IP")
+    place = told.get("Geo")
+    return place.get("IP") or "" if place else ""
 
 
 def _subscription_change(about: About, told: Report) -> Event:
-    suppressed, reason = told["SuppressSending"], text_in(told, "SuppressionReason")
+    suppressed, reason, stream = told["SuppressSending"], told.get("SuppressionReason") or "", _stream(told)
     if not isinstance(suppressed, bool):
         raise TypeError(f"SuppressSending is {type(suppressed).__name__}, neither true nor false")
     if not suppressed:
-        return Resubscribed(about)
-    return SUPPRESSIONS[reason](about) if reason in SUPPRESSIONS else Unsubscribed(about, reason)
+        return Resubscribed(about, scope=stream)
+    return SUPPRESSIONS[reason](about, stream) if reason in SUPPRESSIONS else Unsubscribed(about, reason, scope=stream)
 
 
-_READ: dict[str, Callable[[About, Report], Event]] = {
-    "Delivery": lambda about, told: Delivered(about, text_in(told, "Details")),
+_READ: Mapping[str, Callable[[About, Report], Event]] = {
+    "Delivery": lambda about, told: Delivered(about, told.get("Details") or ""),
     "Bounce": _bounce,
     "SpamComplaint": lambda about, _: Complained(about),
     "Open": _opened,

@@ -6,9 +6,9 @@ Features", "Building an X-SMTPAPI Header", "SMTP Filters", "Unique Arguments", "
 
 import base64
 import json
-import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from binascii import a2b_base64
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -25,6 +25,7 @@ from ..events import (
     Accepted,
     Bounced,
     BounceKind,
+    Cause,
     Clicked,
     Complained,
     Deferred,
@@ -42,14 +43,22 @@ from ..replies import Reply
 from ..servers import Credentials, Pace, Server
 from ..web import Request
 from ..webhooks import (
+    UNKNOWN_TIME,
+    an_age,
+    bearer_in,
     came_at,
     delivery_id_in,
     delivery_id_in_message_id,
     enhanced_status,
     events_of,
+    folding_json,
     json_body,
+    json_header,
     moment,
+    require_bearer,
     require_fresh,
+    secrets_of,
+    some_secrets,
     synthetic_key,
     text_in,
 )
@@ -61,6 +70,17 @@ ARGUMENT = "csm_id"
 
 MAX_AGE = timedelta(hours=25)
 """How old a signed request may be: SendGrid tries again for 24 hours, and does not say whether it signs anew."""
+
+CAUSES: Mapping[str, Cause] = {
+    "invalid address": Cause.NO_SUCH_USER,
+    "content": Cause.CONTENT,
+    "reputation": Cause.REPUTATION,
+    "frequency or volume too high": Cause.RATE_LIMITED,
+}
+"""What a ``bounce_classification`` says by itself ("Bounce and Block Classifications").
+
+Technical, Mailbox Unavailable and Unclassified each stand for several causes.
+"""
 
 KINDS: dict[str, dict[str, BounceKind]] = {
     "bounce": {
@@ -79,10 +99,12 @@ KINDS: dict[str, dict[str, BounceKind]] = {
 """What a bounce says about the address: by its type, then by its classification; ``""`` is any other."""
 
 _HEADER = "X-SMTPAPI"
+_TIMESTAMP = "x-twilio-email-event-webhook-timestamp"
+_SIGNATURE = "x-twilio-email-event-webhook-signature"
+_ALGORITHM = ECDSA(SHA256())
+_PROCESSED = Reply(250, "processed")
 _UNIQUE_ARGUMENTS_BYTES = 10_000  # "Unique Arguments": what they may take up in all
-_TOKEN = 900  # RFC 5322 section 2.1.1 ends a line at 998; nothing longer can be folded onto one with its header's name
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_STAMP = re.compile(r"[0-9]{1,11}")  # until the year 5138
+_STAMP_DIGITS = 11  # until the year 5138
 
 
 class Relay(StrEnum):
@@ -105,6 +127,14 @@ def server(api_key: str, *, relay: Relay = Relay.GLOBAL) -> Server:
     return Server(host=relay.value, port=587, credentials=Credentials("apikey", api_key), pace=pace)
 
 
+PublicKeys = str | bytes | Iterable[str | bytes]
+
+
+def _public_keys(keys: PublicKeys) -> tuple[EllipticCurvePublicKey, ...]:
+    several = keys if isinstance(keys, Iterable) and not isinstance(keys, str | bytes) else (keys,)
+    return tuple(map(_public_key, several))
+
+
 def _public_key(key: str | bytes) -> EllipticCurvePublicKey:
     refused = ConfigurationError(
         "SendGrid's verification key is no P-256 public key: copy it from Settings, Mail Settings, Event Webhooks, "
@@ -121,29 +151,42 @@ def _public_key(key: str | bytes) -> EllipticCurvePublicKey:
     return loaded
 
 
-def _a_span(_instance: object, attribute: "Attribute[Any]", span: timedelta) -> None:
-    if not isinstance(span, timedelta) or span <= timedelta(0):
-        raise ConfigurationError(f"{attribute.name} is {span!r}: give a timedelta above zero, such as {MAX_AGE!r}")
-
-
 @frozen
 class SendGrid:
     """Marks mail that goes through SendGrid, and reads what SendGrid reports.
 
-    Its webhooks are proven by their signature: switch the Signed Event Webhook on, and copy the verification key.
+    Its webhooks are proven by their signature: switch the Signed Event Webhook on, and copy the verification key. Or by
+    an OAuth 2.0 token, which SendGrid fetches from a server of yours. Where both are given here, both are asked for.
+    Several keys or tokens hold at once: an old and a new one, those of several accounts.
 
     Attributes:
-        verification_key: the webhook's public key, base64 as SendGrid shows it (or PEM); held loaded.
+        verification_key: the webhook's public key, base64 as SendGrid shows it (or PEM), or several; held loaded.
+        token: a token that does not change, or several.
+        knows_token: says whether a token is good, where your server gives out ones that expire.
         max_age: how long after its signature a request is still believed.
         name: the source of its events.
 
     Raises:
-        ConfigurationError: the key is none, or not of the P-256 curve.
+        ConfigurationError: a key is none, or not of the P-256 curve; a token is empty; or there is no proof at all.
     """
 
-    verification_key: EllipticCurvePublicKey = field(converter=_public_key, repr=False)
-    max_age: timedelta = field(default=MAX_AGE, kw_only=True, validator=_a_span)
+    verification_key: tuple[EllipticCurvePublicKey, ...] = field(default=(), converter=_public_keys, repr=False)
+    token: tuple[str, ...] = field(default=(), converter=secrets_of, repr=False, kw_only=True)
+    knows_token: Callable[[str], bool] | None = field(default=None, repr=False, eq=False, kw_only=True)
+    max_age: timedelta = field(default=MAX_AGE, kw_only=True, validator=an_age)
     name: str = field(default="sendgrid", init=False)
+
+    @token.validator
+    def _are_tokens(self, attribute: "Attribute[Any]", token: tuple[str, ...]) -> None:
+        if token:
+            some_secrets("SendGrid's webhook token")(self, attribute, token)
+
+    def __attrs_post_init__(self) -> None:
+        if not (self.verification_key or self.token or self.knows_token):
+            raise ConfigurationError(
+                "SendGrid's webhook has no proof: give the verification key of its Signed Event Webhook, a P-256 public"
+                " key; without a proof anybody is believed"
+            )
 
     def mark(self, headers: Headers, delivery_id: DeliveryId, /) -> Headers:
         """The headers with our id and SendGrid's own tracking turned off, in the one X-SMTPAPI header there may be.
@@ -157,80 +200,101 @@ class SendGrid:
         there = [value for name, value in headers if name.lower() == _HEADER.lower()]
         if len(there) > 1:
             raise MailError(f"there are {len(there)} {_HEADER} headers, and SendGrid reads the first alone: merge them")
-        value = _folding(_with_marks(_instructions(there), delivery_id))
+        value = folding_json(_HEADER, _with_marks(_instructions(there), delivery_id))
         if not there:
             return (*headers, (_HEADER, value))
         return tuple((name, value if name.lower() == _HEADER.lower() else kept) for name, kept in headers)
 
     def read(self, request: Request, /) -> Sequence[Event]:
-        """Prove by signature and age, then read every report of the batch.
+        """Prove by signature and age, by token, or by both; then read every report of the batch.
 
         Raises:
-            UnverifiedError: the signature is missing, wrong or too old.
-            MalformedError: signed, and not JSON.
+            UnverifiedError: the signature is missing, wrong or too old, or the token missing or another.
+            MalformedError: proven, and not JSON.
         """
-        self._prove(request)
+        if self.verification_key:
+            self._prove_signature(request)
+        if self.token or self.knows_token:
+            self._prove_token(request)
+        came = came_at(request)
         return events_of(
             json_body(request),
-            partial(self._event, came=came_at(request)),
+            partial(self._event, came),
             source=self.name,
             kind="event",
             person=("email",),
-            came=came_at(request),
+            came=came,
         )
 
-    def _prove(self, request: Request) -> None:
-        stamp = request.headers.get("x-twilio-email-event-webhook-timestamp", "")
-        signature = request.headers.get("x-twilio-email-event-webhook-signature", "")
-        if not (_STAMP.fullmatch(stamp) and signature):
-            raise UnverifiedError("the request carries no signature: switch the Signed Event Webhook on")
+    def _prove_signature(self, request: Request) -> None:
+        stamp, signature = request.headers.get(_TIMESTAMP, ""), request.headers.get(_SIGNATURE, "")
+        for name, value in ((_SIGNATURE, signature), (_TIMESTAMP, stamp)):
+            if not value:
+                raise UnverifiedError(f"the request has no header {name}: switch the Signed Event Webhook on")
+        if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= _STAMP_DIGITS):
+            raise UnverifiedError(f"the header {_TIMESTAMP} holds no seconds since 1970")
         try:
-            signed = base64.b64decode(signature, validate=True)
-            self.verification_key.verify(signed, stamp.encode() + request.body, ECDSA(SHA256()))
-        except (ValueError, InvalidSignature) as error:
+            signature_bytes = a2b_base64(signature, strict_mode=True)
+        except ValueError as error:
+            raise UnverifiedError(f"the header {_SIGNATURE} is not base64") from error
+        signed = stamp.encode() + request.body
+        if not any(_fits(key, signature_bytes, signed) for key in self.verification_key):
+            which = "key" if len(self.verification_key) == 1 else f"any of the {len(self.verification_key)} keys"
             raise UnverifiedError(
-                "the signature does not fit the body: check the key, and that no proxy alters bodies"
-            ) from error
-        require_fresh(request, datetime.fromtimestamp(int(stamp), UTC), self.max_age)
+                f"the signature does not fit the body under {which}: copy the verification key of this webhook, and "
+                "let no proxy alter bodies"
+            )
+        require_fresh(request, moment(stamp, otherwise=UNKNOWN_TIME), self.max_age)
 
-    def _event(self, told: Report, *, came: datetime) -> Event:
-        kind = text_in(told, "event")
-        about = self._about(told, kind, came)
-        return _READ[kind](about, told) if kind in _READ else Unrecognised(about, kind)
+    def _prove_token(self, request: Request) -> None:
+        given = bearer_in(request)
+        if given and self.knows_token is not None and self.knows_token(given) is True:
+            return
+        if self.token:
+            require_bearer(request, *self.token)
+        else:
+            raise UnverifiedError(
+                f"the request carries {'another' if given else 'no'} Bearer token", challenge='Bearer realm="reports"'
+            )
 
-    def _about(self, told: Report, kind: str, came: datetime) -> About:
-        recipient = text_in(told, "email")
-        when = told.get("timestamp")
-        return About(
+    def _event(self, came: datetime, told: Report) -> Event:
+        kind = told.get("event") or ""
+        about = About.told(
             delivery_id=delivery_id_in(told.get(ARGUMENT)) or _delivery_id_of_message(told),
-            recipient=recipient,
-            at=moment(when, otherwise=came),
+            recipient=told.get("email") or "",
+            at=moment(told.get("timestamp"), otherwise=came),
             source=self.name,
-            key=text_in(told, "sg_event_id")
-            or synthetic_key(
-                source=self.name,
-                kind=kind,
-                message=text_in(told, "sg_message_id", "smtp-id"),
-                recipient=recipient,
-                time=str(when),
-                url=text_in(told, "url"),
-                scope=text_in(told, "asm_group_id"),
-                reader=f"{text_in(told, 'ip')} {text_in(told, 'useragent')}",
-            ),
+            key=told.get("sg_event_id") or self._key(told, kind),
             raw=told,
         )
+        return _READ[kind](about, told) if kind in _READ else Unrecognised(about, kind)
+
+    def _key(self, told: Report, kind: str) -> str:
+        return synthetic_key(
+            source=self.name,
+            kind=kind,
+            message=text_in(told, "sg_message_id", "smtp-id"),
+            recipient=text_in(told, "email"),
+            time=str(told.get("timestamp")),
+            url=text_in(told, "url"),
+            scope=text_in(told, "asm_group_id"),
+            reader=f"{text_in(told, 'ip')} {text_in(told, 'useragent')}",
+        )
+
+
+def _fits(key: EllipticCurvePublicKey, signature: bytes, signed: bytes) -> bool:
+    try:
+        key.verify(signature, signed, _ALGORITHM)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _instructions(headers: list[str]) -> dict[str, Any]:
     """What the header that is there already asks of SendGrid."""
     if not headers:
         return {}
-    try:
-        asked = json.loads(headers[0])
-    except (ValueError, RecursionError) as error:
-        raise MailError(f"the header {_HEADER} is not JSON: write an object, or leave it out") from error
-    if not isinstance(asked, dict):
-        raise MailError(f"the header {_HEADER} holds a {type(asked).__name__}: write a JSON object, or leave it out")
+    asked = json_header(_HEADER, headers[0])
     if "to" in asked:
         raise MailError(f"the header {_HEADER} names recipients in 'to': give each person a mail of their own")
     return asked
@@ -262,25 +326,6 @@ def _object(parent: dict[str, Any], name: str) -> dict[str, Any]:
     return dict(found)
 
 
-def _folding(asked: dict[str, Any]) -> str:
-    """The JSON in ASCII, no blank inside a string: folding at any blank changes nothing, whatever unfolds it.
-
-    Nor is there a ``=?`` in it, which a renderer or a relay would take for an encoded word's beginning.
-    """
-    text = _STRING.sub(lambda found: _one_token(found[0]), json.dumps(asked))
-    longest = max(map(len, text.split(" ")))
-    if longest > _TOKEN:
-        raise MailError(
-            f"the header {_HEADER} has {longest} characters that cannot be folded, and a line carries {_TOKEN}: "
-            "shorten its texts"
-        )
-    return text
-
-
-def _one_token(string: str) -> str:
-    return string.replace(" ", r"\u0020").replace("=?", r"=\u003f")
-
-
 def _delivery_id_of_message(told: Report) -> DeliveryId | None:
     """Our id from the Message-ID, for reports without unique arguments, as late bounces are ("Unique Arguments")."""
     message_id = text_in(told, "smtp-id")
@@ -288,50 +333,57 @@ def _delivery_id_of_message(told: Report) -> DeliveryId | None:
     return None if "ismtpd" in message_id else delivery_id_in_message_id(message_id)
 
 
-def _status(told: Report) -> str:
-    return enhanced_status(text_in(told, "status"), text_in(told, "reason"), text_in(told, "response"))
+def _status(told: Report, words: str) -> str:
+    return enhanced_status(told.get("status") or "", words)
 
 
 def _bounced(about: About, told: Report) -> Event:
-    status = _status(told)
-    by_status = {"4": BounceKind.SOFT, "5": BounceKind.HARD}.get(status[:1], BounceKind.UNDETERMINED)
-    kind, classification = text_in(told, "type").lower(), text_in(told, "bounce_classification").lower()
-    if kind not in KINDS or (kind == "bounce" and by_status is BounceKind.SOFT):
-        verdict = by_status
-    else:
-        verdict = KINDS[kind].get(classification, KINDS[kind][""])
-    return Bounced(about, verdict, text_in(told, "reason", "response"), status)
+    reason = told.get("reason") or told.get("response") or ""
+    status = _status(told, reason)
+    kind, classification = (told.get("type") or "").lower(), (told.get("bounce_classification") or "").lower()
+    verdicts, verdict = KINDS.get(kind), _BY_STATUS.get(status[:1], BounceKind.UNDETERMINED)
+    if verdicts and not (kind == "bounce" and verdict is BounceKind.SOFT):
+        verdict = verdicts.get(classification) or verdicts[""]
+    return Bounced.told(about, verdict, reason, status, CAUSES.get(classification, _NOT_TOLD))
+
+
+_NOT_TOLD = Cause.UNKNOWN
+_BY_STATUS = {"4": BounceKind.SOFT, "5": BounceKind.HARD}
+
+
+def _deferred(about: About, told: Report) -> Event:
+    words = told.get("response") or told.get("reason") or ""
+    return Deferred(about, words, _status(told, words))
 
 
 def _opened(about: About, told: Report) -> Event:
-    evidence = [mark for mark in ("sg_machine_open",) if told.get(mark) in (True, "true")]
-    return Opened(
+    machine = told.get("sg_machine_open") in (True, "true")
+    return Opened.told(
         about,
-        prefetched=bool(evidence),
-        evidence=evidence,
-        user_agent=text_in(told, "useragent"),
-        client=text_in(told, "ip"),
-        second_hand=True,
+        prefetched=machine,
+        evidence=("sg_machine_open",) if machine else (),
+        user_agent=told.get("useragent") or "",
+        client=told.get("ip") or "",
     )
 
 
 def _clicked(about: About, told: Report) -> Event:
-    return Clicked(
+    return Clicked.told(
         about,
         told["url"],
         link=_link(told),
-        user_agent=text_in(told, "useragent"),
-        client=text_in(told, "ip"),
-        second_hand=True,
+        user_agent=told.get("useragent") or "",
+        client=told.get("ip") or "",
     )
 
 
 def _link(told: Report) -> str:
     """Which link of the mail: ``html-0`` for the first of the HTML."""
-    match told.get("url_offset"):
-        case {"type": str(part), "index": int(index)}:
-            return f"{part}-{index}"
-    return ""
+    offset = told.get("url_offset")
+    if not isinstance(offset, dict):
+        return ""
+    part, index = offset.get("type"), offset.get("index")
+    return f"{part}-{index}" if isinstance(part, str) and isinstance(index, int) else ""
 
 
 def _resubscribed(about: About, told: Report) -> Event:
@@ -343,11 +395,11 @@ def _resubscribed(about: About, told: Report) -> Event:
 
 _READ: Mapping[str, Callable[[About, Report], Event]] = {
     # SendGrid took the mail and has it ready: the relay's own 250, told once more.
-    "processed": lambda about, _: Accepted(about, Reply(250, "processed")),
-    "delivered": lambda about, told: Delivered(about, text_in(told, "response")),
-    "deferred": lambda about, told: Deferred(about, text_in(told, "response", "reason"), _status(told)),
+    "processed": lambda about, _: Accepted(about, _PROCESSED),
+    "delivered": lambda about, told: Delivered(about, told.get("response") or ""),
+    "deferred": _deferred,
     "bounce": _bounced,
-    "dropped": lambda about, told: Dropped(about, text_in(told, "reason")),
+    "dropped": lambda about, told: Dropped(about, told.get("reason") or ""),
     "open": _opened,
     "click": _clicked,
     "spamreport": lambda about, _: Complained(about),

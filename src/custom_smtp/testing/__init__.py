@@ -2,8 +2,8 @@
 
 The fakes stand here, and an SMTP server that follows a script. The rest is found by its module:
 `custom_smtp.testing.server` (what such a server can do), `custom_smtp.testing.certificates`,
-`custom_smtp.testing.contracts` (what every adapter must hold) and `custom_smtp.testing.webhooks` (requests as providers
-sign them).
+`custom_smtp.testing.contracts` (what every adapter must hold), `custom_smtp.testing.webhooks` (requests as providers
+sign them) and `custom_smtp.testing.receivers` (what receives the webhooks that we send).
 """
 
 from .fakes import FrozenClock, RecordingTransport, SerialIds

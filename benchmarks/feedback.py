@@ -1,0 +1,405 @@
+"""How fast providers' reports become events, and their peer: django-anymail.
+
+    python benchmarks/feedback.py [--rounds N] [--seconds S] [--only PROVIDER ...]
+
+In each round every contestant has its turn, in an order that rotates, so that whatever else the machine does falls on
+all of them. Ratios are taken within a round; what is printed is the median of the rounds, with the least and the most.
+The clock is the CPU's.
+
+The reports are the samples of the tests, which are written from the providers' documentation: of Mailgun and Postmark,
+which post one at a time, each is a request; of the others one request holds twenty. Whoever reads them proves them
+too, each by a secret of its own, and its events are made and thrown away; before the clock starts, both sides are held
+to tell as many events as there are reports.
+
+- "request ready": what the web server hands over is there, be it our `Request` or Django's, its form decoded.
+- "in all": from the bytes and headers on, over the endpoint or Django's view, to the answer.
+- The limit is `json.loads` over all JSON that there is, that inside of Mailjet's payloads and of forms with it. A
+  SendGrid request is told without its ECDSA too, whose share is taken in the same turn.
+
+It needs ``pip install -r benchmarks/feedback.peers.txt``.
+"""
+
+import argparse
+import base64
+import hashlib
+import hmac
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+from io import BytesIO
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.hashes import SHA256
+from figures import held, machine, spread
+
+from custom_smtp.ports import Feedback
+from custom_smtp.providers.mailgun import Mailgun
+from custom_smtp.providers.mailjet import Mailjet
+from custom_smtp.providers.mandrill import Mandrill
+from custom_smtp.providers.postmark import Postmark
+from custom_smtp.providers.sendgrid import SendGrid
+from custom_smtp.providers.sparkpost import SparkPost
+from custom_smtp.testing.webhooks import (
+    MailgunSigner,
+    SendGridSigner,
+    mailjet_request,
+    mandrill_request,
+    postmark_request,
+    sparkpost_request,
+)
+from custom_smtp.web import Request
+from custom_smtp.webhooks import FeedbackEndpoint
+
+SAMPLES = Path(__file__).parent.parent / "tests" / "providers"
+PEERS = ("django-anymail", "Django")
+MODULES = ("anymail", "django")
+BATCH = 20
+
+USER, PASSWORD = "reports", "a-long-random-password"
+URL = "https://hooks.shop.example/mandrill"
+KEY = "a-webhook-key"
+NOW = datetime.now(UTC)
+"""Peers look at the clock of the machine."""
+
+
+# --- What is measured -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One provider's requests, and who reads them.
+
+    Attributes:
+        name: the provider's.
+        adapter: ours.
+        requests: as they come.
+        view: the peer's class, by the module's name and its own.
+        options: what the peer has instead of settings.
+        inner: all the JSON that there is.
+        proofs: what is told apart, if anything is.
+    """
+
+    name: str
+    adapter: Feedback
+    requests: Sequence[Request]
+    view: tuple[str, str]
+    options: Mapping[str, Any]
+    inner: Sequence[bytes]
+    proofs: Callable[[], object] | None = None
+
+
+OURS, OURS_IN_ALL = "custom_smtp", "custom_smtp, in all"
+ANYMAIL, ANYMAIL_IN_ALL = "anymail", "anymail, in all"
+LOADS, PROOF = "json.loads", "proof"
+
+Round = Mapping[str, float]
+"""Seconds for each contestant's requests, once."""
+
+
+def main() -> int:
+    told = _told()
+    for module, package in zip(MODULES, PEERS, strict=True):
+        if find_spec(module) is None:
+            sys.exit(f"missing: {package} (pip install -r benchmarks/feedback.peers.txt)")
+    print(f"{machine()}.\n{', '.join(f'{package} {version(package)}' for package in PEERS)}.")
+    print(f"{datetime.now(UTC):%Y-%m-%d}; {told.rounds} rounds, in turns; medians (least to most).\n", flush=True)
+    _settle_django()
+    done = {name: _rounds(CONTESTS[name](), told.rounds, told.seconds) for name in told.only or CONTESTS}
+    print("\n".join(_table(done)))
+    print("\n".join(_bounds(done)))
+    return 0
+
+
+def _told() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure how fast reports become events.")
+    parser.add_argument("--rounds", type=int, default=9, help="how often each contestant has its turn")
+    parser.add_argument("--seconds", type=float, default=0.3, help="how long a turn is, at the least")
+    parser.add_argument("--only", nargs="+", choices=CONTESTS, metavar="PROVIDER", help="only these providers")
+    return parser.parse_args()
+
+
+def _rounds(contest: Contest, rounds: int, seconds: float) -> list[Round]:
+    """Everybody's turns, in an order that rotates."""
+    contestants = _contestants(contest)
+    done: list[Round] = []
+    for number in range(rounds):
+        turn = number % len(contestants)
+        order = [*list(contestants)[turn:], *list(contestants)[:turn]]
+        done.append({name: _seconds_of(contestants[name], seconds) for name in order})
+    return done
+
+
+def _seconds_of(once: Callable[[], object], seconds: float) -> float:
+    once()
+    # By the CPU's clock: what other programs take of the time is not ours.
+    times, begun = 0, time.process_time()
+    while (took := time.process_time() - begun) < seconds:
+        for _ in range(10):
+            once()
+        times += 10
+    return took / times
+
+
+def _contestants(contest: Contest) -> dict[str, Callable[[], object]]:
+    adapter, requests = contest.adapter, contest.requests
+    endpoint = FeedbackEndpoint(adapter)
+    bare = [(request.path, dict(request.headers), request.body) for request in requests]
+    module, kind = contest.view
+    options = {name: value for name, value in contest.options.items()}
+    view_class = getattr(import_module(f"anymail.webhooks.{module}"), kind)
+    view, answer = view_class(**options), view_class.as_view(**options)
+    environs = [_environ(request) for request in requests]
+    ready = [_django_request(environ, body) for environ, body in environs]
+    for request in ready:
+        request.POST  # noqa: B018  # decodes the form, once
+
+    def ours() -> list[Sequence[object]]:
+        return [adapter.read(request) for request in requests]
+
+    def ours_in_all() -> list[int]:
+        return [
+            endpoint.answer(Request(method="POST", path=path, headers=headers, body=body)).response.status
+            for path, headers, body in bare
+        ]
+
+    def anymail() -> list[Sequence[object]]:
+        told = []
+        for request in ready:
+            view.run_validators(request)
+            told.append(view.parse_events(request))
+        return told
+
+    def anymail_in_all() -> list[int]:
+        return [answer(_django_request(environ, body)).status_code for environ, body in environs]
+
+    counts = [sum(map(len, ours())), sum(map(len, anymail()))]
+    if len({*counts}) != 1 or {*ours_in_all(), *anymail_in_all()} != {200}:
+        sys.exit(f"{contest.name}: {counts} events, and answers {ours_in_all()} and {anymail_in_all()}")
+    ways: dict[str, Callable[[], object]] = {
+        OURS: ours,
+        OURS_IN_ALL: ours_in_all,
+        ANYMAIL: anymail,
+        ANYMAIL_IN_ALL: anymail_in_all,
+        LOADS: lambda: [json.loads(text) for text in contest.inner],
+    }
+    return ways | ({PROOF: contest.proofs} if contest.proofs else {})
+
+
+# --- The peer ---------------------------------------------------------------------------------------------------------
+
+
+def _settle_django() -> None:
+    from django import setup  # noqa: PLC0415
+    from django.conf import settings  # noqa: PLC0415
+
+    settings.configure(ALLOWED_HOSTS=["*"], USE_TZ=True, ANYMAIL={"WEBHOOK_SECRET": f"{USER}:{PASSWORD}"})
+    setup()
+
+
+def _environ(request: Request) -> tuple[dict[str, Any], bytes]:
+    """What a WSGI server hands over."""
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": "POST",
+        "SERVER_NAME": "hooks.shop.example",
+        "SERVER_PORT": "443",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "PATH_INFO": request.path,
+        "QUERY_STRING": "",
+        "CONTENT_LENGTH": str(len(request.body)),
+        "REMOTE_ADDR": "192.0.2.1",
+        "HTTP_HOST": "hooks.shop.example",
+        "wsgi.url_scheme": "https",
+    }
+    for name, value in request.headers.items():
+        cgi = name.upper().replace("-", "_")
+        environ["CONTENT_TYPE" if cgi == "CONTENT_TYPE" else f"HTTP_{cgi}"] = value
+    basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    environ.setdefault("HTTP_AUTHORIZATION", f"Basic {basic}")
+    return environ, request.body
+
+
+def _django_request(environ: Mapping[str, Any], body: bytes) -> Any:
+    from django.core.handlers.wsgi import WSGIRequest  # noqa: PLC0415
+
+    return WSGIRequest({**environ, "wsgi.input": BytesIO(body)})
+
+
+# --- The providers ----------------------------------------------------------------------------------------------------
+
+
+def _samples(provider: str, *, but: Sequence[str] = ()) -> list[Any]:
+    """The reports among a provider's samples, those of an array one by one."""
+    told: list[Any] = []
+    for path in sorted((SAMPLES / provider).glob("*.json")):
+        if path.stem not in but:
+            parsed = json.loads(path.read_text())
+            told += parsed if isinstance(parsed, list) else [parsed]
+    return told
+
+
+def _twenty(reports: Sequence[Any]) -> list[Any]:
+    return list(islice(cycle(reports), BATCH))
+
+
+def mailgun() -> Contest:
+    signer = MailgunSigner(KEY)
+    reports = [post["event-data"] for post in _samples("mailgun", but=("old-forms", "stored"))]
+    requests = [signer.request(report, at=NOW) for report in reports]
+    return Contest(
+        "Mailgun",
+        Mailgun(KEY),
+        requests,
+        ("mailgun", "MailgunTrackingWebhookView"),
+        {"webhook_signing_key": KEY},
+        [request.body for request in requests],
+    )
+
+
+def mailjet() -> Contest:
+    reports = _twenty(_samples("mailjet", but=("test-events",)))
+    request = mailjet_request(reports, USER, PASSWORD, received_at=NOW)
+    payloads = [report["Payload"].encode() for report in reports if str(report.get("Payload")).startswith("{")]
+    return Contest(
+        "Mailjet",
+        Mailjet(USER, PASSWORD),
+        [request],
+        ("mailjet", "MailjetTrackingWebhookView"),
+        {},
+        [request.body, *payloads],
+    )
+
+
+def mandrill() -> Contest:
+    request = mandrill_request(_twenty(_samples("mandrill", but=("inbound", "sync", "test-events"))), URL, KEY)
+    return Contest(
+        "Mandrill",
+        Mandrill(URL, KEY),
+        [request],
+        ("mandrill", "MandrillCombinedWebhookView"),
+        {"webhook_key": KEY, "webhook_url": URL},
+        [parse_qs(request.body)[b"mandrill_events"][0]],
+    )
+
+
+def postmark() -> Contest:
+    requests = [
+        postmark_request(report, USER, PASSWORD, received_at=NOW)
+        for report in _samples("postmark", but=("inbound", "legacy-bounce", "legacy-delivery"))
+    ]
+    return Contest(
+        "Postmark",
+        Postmark(USER, PASSWORD),
+        requests,
+        ("postmark", "PostmarkTrackingWebhookView"),
+        {},
+        [request.body for request in requests],
+    )
+
+
+def sendgrid() -> Contest:
+    signer = SendGridSigner()
+    request = signer.request(_twenty(_samples("sendgrid")), at=NOW)
+    adapter = SendGrid(signer.verification_key)
+    [key] = adapter.verification_key
+    signature = base64.b64decode(request.headers["x-twilio-email-event-webhook-signature"])
+    signed = request.headers["x-twilio-email-event-webhook-timestamp"].encode() + request.body
+    return Contest(
+        "SendGrid",
+        adapter,
+        [request],
+        ("sendgrid", "SendGridTrackingWebhookView"),
+        {"tracking_webhook_verification_key": signer.verification_key},
+        [request.body],
+        lambda: key.verify(signature, signed, ECDSA(SHA256())),
+    )
+
+
+def sparkpost() -> Contest:
+    request = sparkpost_request(
+        _twenty(_samples("sparkpost", but=("relay-message",))), USER, PASSWORD, received_at=NOW
+    )
+    return Contest(
+        "SparkPost",
+        SparkPost(username=USER, password=PASSWORD),
+        [request],
+        ("sparkpost", "SparkPostTrackingWebhookView"),
+        {},
+        [request.body],
+    )
+
+
+CONTESTS: dict[str, Callable[[], Contest]] = {
+    "mailgun": mailgun,
+    "mailjet": mailjet,
+    "mandrill": mandrill,
+    "postmark": postmark,
+    "sendgrid": sendgrid,
+    "sparkpost": sparkpost,
+}
+
+
+# --- Telling ----------------------------------------------------------------------------------------------------------
+
+
+def _ratios(done: Sequence[Round], ours: str, theirs: str) -> list[float]:
+    """How many times as fast we are."""
+    return [each[theirs] / each[ours] for each in done]
+
+
+def _of_the_limit(done: Sequence[Round]) -> list[float]:
+    return [each[LOADS] / (each[OURS] - each.get(PROOF, 0)) for each in done]
+
+
+def _table(done: Mapping[str, Sequence[Round]]) -> list[str]:
+    lines = [
+        "| | a request | / anymail, request ready | / anymail, in all | of json.loads |",
+        "|---|---|---|---|---|",
+    ]
+    for name, rounds in done.items():
+        took = statistics.median(each[OURS] for each in rounds) / _requests(name) * 1e6
+        proof = statistics.median(each.get(PROOF, 0) for each in rounds) * 1e6
+        cells = [
+            name,
+            f"{took:.1f} µs" + (f", {proof:.1f} of them its ECDSA" if proof else ""),
+            spread(_ratios(rounds, OURS, ANYMAIL), ".2f"),
+            spread(_ratios(rounds, OURS_IN_ALL, ANYMAIL_IN_ALL), ".2f"),
+            spread(_of_the_limit(rounds), ".2f"),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _requests(name: str) -> int:
+    return len(CONTESTS[name]().requests)
+
+
+def _bounds(done: Mapping[str, Sequence[Round]]) -> list[str]:
+    """What is promised, and what is."""
+    lines = ["| what is promised | must hold | aim | is | |", "|---|---|---|---|---|"]
+    every = {name: _ratios(rounds, OURS, ANYMAIL) for name, rounds in done.items()}
+    means = [statistics.geometric_mean(each) for each in zip(*every.values(), strict=True)]
+    bounds = [("anymail, request ready, geometric mean", means, 1.3, 1.6)]
+    bounds += [(f"{name}: anymail, request ready", ratios, 1.0, 1.6) for name, ratios in every.items()]
+    if "mandrill" in done:
+        bounds.append(("mandrill: anymail, in all", _ratios(done["mandrill"], OURS_IN_ALL, ANYMAIL_IN_ALL), 4.0, 4.0))
+    bounds += [(f"{name}: of json.loads", _of_the_limit(rounds), 0.4, 0.65) for name, rounds in done.items()]
+    for what, ratios, hold, aim in bounds:
+        verdict = held(statistics.median(ratios), hold, aim)
+        lines.append(f"| {what} | {hold} | {aim} | {spread(ratios, '.2f')} | {verdict} |")
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""Why a mail came back: the tables of `custom_smtp.bounce_phrases` put to what a report says."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from .bounce_phrases import (
+    CAUSE_OF_STATUS,
+    KIND_OF_CAUSE,
+    KIND_OF_CODE,
+    KIND_OF_STATUS,
+    PHRASES,
+    VAGUE_PHRASES,
+    Phrases,
+)
+from .events import BounceKind, Cause
+
+SAID_LIMIT = 2_000
+"""How much of what a server answered is looked at, in characters."""
+
+
+def cause_of(said: str, status: str = "") -> Cause:
+    """Why, by a server's own words and by the enhanced status code (RFC 3463), whichever says it more exactly."""
+    words = _words(said[:SAID_LIMIT])
+    each = frozenset(words.split())
+    if told := _told(words, each, _EXACT):
+        return told
+    by_status = CAUSE_OF_STATUS.get(status[2:])
+    if by_status is not None and not _is_vague(status):
+        return by_status
+    return _told(words, each, _VAGUE) or by_status or Cause.UNKNOWN
+
+
+def kind_of(status: str) -> BounceKind:
+    """What a final failure with this enhanced status code (RFC 3463) says about the address.
+
+    ``4.x.x`` is soft: it was tried until time ran out. ``5.x.x`` stands in `KIND_OF_STATUS`, and is hard otherwise.
+    """
+    category, _, rest = status.partition(".")
+    if category == "4":
+        return BounceKind.SOFT
+    if category != "5":
+        return BounceKind.UNDETERMINED
+    return KIND_OF_STATUS.get(rest) or KIND_OF_STATUS.get(rest.partition(".")[0], BounceKind.HARD)
+
+
+def kind_of_failure(cause: Cause, said: str, status: str) -> BounceKind:
+    """What a final failure says about the address: by its cause, else by its status, else by its SMTP reply code."""
+    code = _CODE.search(said)
+    temporary = status.startswith("4.") or (not status and code is not None and code[0][0] == "4")
+    if temporary:
+        return BounceKind.SOFT  # it was tried until time ran out
+    if (kind := KIND_OF_CAUSE.get(cause)) is not None:
+        return kind
+    if status or code is None:
+        return kind_of(status)
+    # Of any other code the first digit alone is known.
+    return KIND_OF_CODE.get(code[0], kind_of(f"{code[0][0]}.5"))
+
+
+_CODE = re.compile(r"(?<![\d.])[45]\d\d(?![\d.])", re.ASCII)
+_WORD = re.compile(r"\b[^\W\d]\w*")
+
+_Glued = list[tuple[int, str, Cause]]
+_Index = dict[str, _Glued]
+"""By one word of it, each phrase with its place in the table."""
+
+
+def _words(said: str) -> str:
+    """Words alone, one blank between them and at both ends: no addresses and no codes, which no table knows."""
+    if "@" in said:
+        said = " ".join([word for word in said.split() if "@" not in word])
+    return _normal(said)
+
+
+def _normal(said: str) -> str:
+    return f" {' '.join(_WORD.findall(said.lower().replace(_APOSTROPHE, '').replace(_CURLY_APOSTROPHE, '')))} "
+
+
+_APOSTROPHE, _CURLY_APOSTROPHE = "'", "\u2019"
+
+
+def _is_vague(status: str) -> bool:
+    """Whether servers give this status for everything: the other of its kind, the protocol, the security ones."""
+    return status.endswith(".0") or status[2:] == "7.1" or status[2:4] == "5."
+
+
+def _told(words: str, each: frozenset[str], table: tuple[_Index, _Glued]) -> Cause | None:
+    index, glued = table
+    found: tuple[int, Cause] | None = None
+    for word in each & index.keys():
+        for place, phrase, cause in index[word]:
+            if (found is None or place < found[0]) and phrase in words:
+                found = place, cause
+    if not words.isascii():
+        for place, phrase, cause in glued:
+            if (found is None or place < found[0]) and phrase in words:
+                found = place, cause
+    return None if found is None else found[1]
+
+
+def _indexed(rows: Iterable[Phrases]) -> tuple[_Index, _Glued]:
+    """The phrases by their rarest word; and those of scripts that put no blanks between words, for themselves."""
+    index: _Index = {}
+    glued: _Glued = []
+    place = 0
+    rows = tuple(rows)
+    often = Counter(word for row in rows for phrase in row.phrases for word in _normal(phrase).split())
+    for row in rows:
+        for phrase in row.phrases:
+            place += 1
+            normal = _normal(phrase)
+            if _GLUED.search(normal):
+                glued.append((place, normal.strip(), row.cause))
+            else:
+                rarest = min(normal.split(), key=lambda word: (often[word], -len(word), word))
+                index.setdefault(rarest, []).append((place, normal, row.cause))
+    return index, glued
+
+
+_GLUED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_EXACT = _indexed(PHRASES)
+_VAGUE = _indexed(VAGUE_PHRASES)
