@@ -21,8 +21,6 @@ It needs ``pip install -r benchmarks/feedback.peers.txt``.
 
 import argparse
 import base64
-import hashlib
-import hmac
 import json
 import statistics
 import sys
@@ -30,7 +28,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec

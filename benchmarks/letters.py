@@ -1,4 +1,4 @@
-"""What `writing.py` and `end_to_end.py` write: one German mail of 20 KB with twelve links, for as many people as need be."""
+"""What `writing.py` and `end_to_end.py` write: a German mail of 20 KB with twelve links, for any number of people."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -35,7 +35,9 @@ def bodies(links: Sequence[str], name: str = "Ada") -> tuple[str, str]:
     paragraphs = [f"<p style='margin:0 0 12px'>{words}</p>" for words in _prose(11_000, chance)]
     for place, link in enumerate(links):
         paragraphs.insert(place * 9, f'<p><a href="{link}" style="color:#036">Angebot {place + 1} für Sie</a></p>')
-    return text, f"<!doctype html><html><body><h1>Guten Tag {name}</h1>\n" + "\n".join(paragraphs) + "\n</body></html>\n"
+    return text, f"<!doctype html><html><body><h1>Guten Tag {name}</h1>\n" + "\n".join(
+        paragraphs
+    ) + "\n</body></html>\n"
 
 
 def _prose(octets: int, chance: Random) -> Iterator[str]:

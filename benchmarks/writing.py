@@ -28,7 +28,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
-from email.message import EmailMessage
 from html import escape
 from importlib import import_module
 from importlib.metadata import version
@@ -44,8 +43,25 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from figures import held, machine, spread
+from letters import (
+    AT,
+    DELIVERY_ID,
+    HOST,
+    HTML,
+    LINKS,
+    NAME,
+    SENDER,
+    SUBJECT,
+    TEXT,
+    TO,
+    bodies,
+    email_message,
+    for_person,
+    mail_with_fields,
+    name_of,
+)
 
-from custom_smtp import Address, Attachment, DeliveryId, Mail, Preparation, Tokens, Tracker
+from custom_smtp import Address, Attachment, Mail, Preparation, Tokens, Tracker
 from custom_smtp.claims import Claim, Purpose
 from custom_smtp.dkim import DkimSigner
 from custom_smtp.dkim_keys import DkimKey
@@ -169,39 +185,6 @@ def doing(name: str, once: Callable[[int], object], kind: str) -> Contestant:
 
 # --- The mails --------------------------------------------------------------------------------------------------------
 
-SENDER, TO, SUBJECT = Address("hello@shop.example", "Café Müller"), Address("ada@example.net", "Ada Löwenherz"), "Grüße"
-PHRASES = (
-    "Ihre Bestellung ist unterwegs",
-    "und kommt am Freitag zwischen neun und zwölf Uhr bei Ihnen an;",
-    "für Rückfragen sind wir täglich von acht bis achtzehn Uhr da.",
-    "Die schönsten Stücke der Herbstkollektion",
-    "gibt es nur bis Sonntag.",
-)
-AT, DELIVERY_ID = datetime(2026, 1, 2, 12, tzinfo=UTC), DeliveryId("0198d2f0a1b27c3d8e4f5a6b7c8d9e0f")
-LINKS = 12
-
-
-def prose(octets: int, chance: Random) -> Iterator[str]:
-    """Paragraphs of about so many octets together."""
-    while octets > 0:
-        paragraph = " ".join(chance.choice(PHRASES) for _ in range(2))
-        octets -= len(paragraph.encode()) + 1
-        yield paragraph
-
-
-def bodies(links: Sequence[str], name: str = "Ada") -> tuple[str, str]:
-    """A text and an HTML of 20 KB together, with these links in the HTML."""
-    chance = Random(5)
-    text = f"Guten Tag {name},\n\n" + "\n".join(prose(4_000, chance)) + "\n"
-    paragraphs = [f"<p style='margin:0 0 12px'>{words}</p>" for words in prose(11_000, chance)]
-    for place, link in enumerate(links):
-        paragraphs.insert(place * 9, f'<p><a href="{link}" style="color:#036">Angebot {place + 1} für Sie</a></p>')
-    return text, f"<!doctype html><html><body><h1>Guten Tag {name}</h1>\n" + "\n".join(
-        paragraphs
-    ) + "\n</body></html>\n"
-
-
-TEXT, HTML = bodies([f"https://shop.example/angebot-{number}?id=7f3a91c2&amp;c=42" for number in range(LINKS)])
 FILE = Random(7).randbytes(1_000_000)
 
 
@@ -212,20 +195,6 @@ def _ours(number: int, *files: Attachment) -> WireForm:
 
 def _with_file(number: int) -> WireForm:
     return _ours(number, Attachment("catalogue.pdf", FILE, "application/pdf"))
-
-
-def _email_message(number: int, text: str = TEXT, html: str = HTML, file: bytes = b"") -> bytes:
-    message = EmailMessage(policy=policy.SMTP)
-    message["From"] = f"{SENDER.name} <{SENDER.email}>"
-    message["To"] = f"{TO.name} <{TO.email}>"
-    message["Subject"] = f"{SUBJECT} {number}"
-    message["Date"] = AT
-    message["Message-ID"] = f"<{DELIVERY_ID}.{number}@shop.example>"
-    message.set_content(text)
-    message.add_alternative(html, subtype="html")
-    if file:
-        message.add_attachment(file, maintype="application", subtype="pdf", filename="catalogue.pdf")
-    return message.as_bytes()
 
 
 def _django(number: int, file: bytes = b"") -> bytes:
@@ -290,7 +259,7 @@ def text_section(rounds: int, seconds: float) -> list[Round]:
     print(f"### Text and HTML\n\n{len(TEXT.encode()):,} and {len(HTML.encode()):,} octets, German.\n")
     contestants = [
         doing(OURS, _ours, "text"),
-        doing(EMAIL, _email_message, "text"),
+        doing(EMAIL, email_message, "text"),
         doing(DJANGO, _django, "text"),
         doing(EMAILS, _python_emails, "text"),
         _nodemailer("text"),
@@ -308,9 +277,8 @@ def _written(
 ) -> list[Round]:
     ours, theirs, limit = contestants[0].name, contestants[1].name, contestants[-1].name
     done = contest(contestants, rounds, seconds)
-    print(
-        f"| | mails/s | / EmailMessage | / {limit.rpartition(', ')[0]} | octets | encodings | reads back |\n|---|---|---|---|---|---|---|"
-    )
+    columns = ["", "mails/s", "/ EmailMessage", f"/ {limit.rpartition(', ')[0]}", "octets", "encodings", "reads back"]
+    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for each in contestants:
         content = each.made()
         told = [f"{len(content):,}", encodings(content), "yes" if is_right(content) else "no"] if content else [""] * 3
@@ -352,7 +320,7 @@ def attachment_section(rounds: int, seconds: float) -> list[Round]:
     kind = "attachment"
     contestants = [
         doing(OURS, _with_file, kind),
-        doing(EMAIL, lambda number: _email_message(number, file=FILE), kind),
+        doing(EMAIL, lambda number: email_message(number, file=FILE), kind),
         doing(f"{OURS}, shared by the campaign", lambda number: _ours(number, shared), kind),
         doing(DJANGO, lambda number: _django(number, FILE), kind),
         doing(EMAILS, lambda number: _python_emails(number, FILE), kind),
@@ -364,38 +332,33 @@ def attachment_section(rounds: int, seconds: float) -> list[Round]:
 
 # --- A template, for each person --------------------------------------------------------------------------------------
 
-HOST = "https://links.test"
 TOKENS = Tokens((b"benchmark " * 4,))
 
 
 def template_section(rounds: int, seconds: float) -> list[Round]:
-    urls = [f"https://shop.example/angebot-{number}?id=7f3a91c2&amp;c=42" for number in range(LINKS)]
-    text, html = bodies(urls, "{{ name }}")
-    template = Template(Mail(sender=SENDER, to=TO, subject=f"{SUBJECT} {{{{ name }}}}", text=text, html=html))
+    template = Template(mail_with_fields())
     preparation = Preparation(tracker=Tracker(HOST, TOKENS), clock=lambda: AT)
 
     def ours(number: int) -> bytes:
         to = Address(f"p{number}@example.net")
-        return preparation.prepare(template.fill(to, {"name": _name(number)})).outgoing.content
+        return preparation.prepare(template.fill(to, {"name": name_of(number)})).outgoing.content
 
     ready = [f"{HOST}/c/{'x' * 190}{number}" for number in range(LINKS)]
-    their_text, their_html = bodies(ready, "{{ name }}")
+    text, html = bodies(ready, NAME)
 
     def theirs(number: int) -> bytes:
-        name = _name(number)
-        return _email_message(
-            number, their_text.replace("{{ name }}", name), their_html.replace("{{ name }}", escape(name))
-        )
+        said = for_person(text, number, is_html=False), for_person(html, number, is_html=True)
+        return email_message(number, TO, *said)
 
     message = message_from_bytes(ours(7), policy=policy.default)
     filled = str(message.get_body(["html"]).get_content())  # type: ignore[union-attr]  # it has one
     assert filled.count(f"{HOST}/c/") == LINKS
-    assert f"Guten Tag {escape(_name(7))}<" in filled
+    assert f"Guten Tag {escape(name_of(7))}<" in filled
     unsealed = Preparation(tracker=Tracker(HOST, ReadyTokens()), clock=lambda: AT)
 
     def ours_unsealed(number: int) -> bytes:
         to = Address(f"p{number}@example.net")
-        return unsealed.prepare(template.fill(to, {"name": _name(number)})).outgoing.content
+        return unsealed.prepare(template.fill(to, {"name": name_of(number)})).outgoing.content
 
     contestants = [
         doing(OURS, ours, "template"),
@@ -426,10 +389,6 @@ class ReadyTokens:
 
     def read(self, token: str, /, purpose: Purpose = Purpose.CLICK) -> Claim:
         raise TokenError(f"{token} is no {purpose}")
-
-
-def _name(number: int) -> str:
-    return f"Jürgen & Söhne <{number}>"
 
 
 # --- DKIM -------------------------------------------------------------------------------------------------------------

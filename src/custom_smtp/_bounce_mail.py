@@ -324,7 +324,8 @@ def date(told: str) -> datetime | None:
     try:
         if (usual := _USUAL_DATE.match(told)) and (month := _MONTHS.get(usual[2].lower())):
             # Six times as fast as the library, which reads every older form as well.
-            local = datetime(int(usual[3]), month, int(usual[1]), *map(int, usual.group(4, 5, 6)), tzinfo=UTC)
+            hour, minute, second = map(int, usual.group(4, 5, 6))
+            local = datetime(int(usual[3]), month, int(usual[1]), hour, minute, second, tzinfo=UTC)
             east = timedelta(hours=int(usual[8]), minutes=int(usual[9]))
             return local - east if usual[7] == "+" else local + east
         read = parsedate_to_datetime(_COMMENT.sub("", told[:100]))
