@@ -2,6 +2,7 @@
 
 import ast
 import re
+import runpy
 from pathlib import Path
 
 import custom_smtp
@@ -56,6 +57,12 @@ def test_the_ten_uses_are_there_and_each_has_one_program() -> None:
 def test_every_provider_has_a_page_for_its_users() -> None:
     adapters = {path.stem for path in (ROOT / "src" / "custom_smtp" / "providers").glob("[a-z]*.py")}
     assert {path.stem for path in (DOCS / "providers").glob("*.md")} - {"index"} == adapters
+
+
+def test_the_table_of_all_providers_is_made_of_their_code() -> None:
+    shown = (DOCS / "providers" / "index.md").read_text(encoding="utf-8")
+
+    assert runpy.run_path(str(DOCS / "provider_table.py"))["page"](shown) == shown, "python docs/provider_table.py"
 
 
 def test_every_link_from_the_first_page_leads_somewhere() -> None:

@@ -1,6 +1,6 @@
 """What can happen to a mail."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, get_args
 
 import attrs
@@ -12,6 +12,7 @@ from custom_smtp.events import (
     About,
     Bounced,
     BounceKind,
+    Cause,
     Clicked,
     Event,
     Opened,
@@ -90,6 +91,65 @@ def test_a_kind_of_text_of_ones_own_is_text() -> None:
 
     assert about == ABOUT
     assert Bounced(about, BounceKind.HARD, Words("gone")) == Bounced(ABOUT, BounceKind.HARD, "gone")
+
+
+ALIKE: list[tuple[Any, Any]] = [
+    (
+        About.told(delivery_id=ABOUT.delivery_id, recipient="r", at=NOW, source="s", key="k", raw={"a": 1}),
+        About(delivery_id=ABOUT.delivery_id, recipient="r", at=NOW, source="s", key="k", raw={"a": 1}),
+    ),
+    (
+        Bounced.told(ABOUT, BounceKind.HARD, "gone", "5.1.1", Cause.MOVED),
+        Bounced(ABOUT, BounceKind.HARD, "gone", "5.1.1", cause=Cause.MOVED),
+    ),
+    (Opened.told(ABOUT, user_agent="a", client="c"), Opened(ABOUT, user_agent="a", client="c", second_hand=True)),
+    (
+        Opened.told(ABOUT, user_agent="a", client="c", evidence=("e",), prefetched=True, proxied=True),
+        Opened(ABOUT, user_agent="a", client="c", evidence=["e"], prefetched=True, proxied=True, second_hand=True),
+    ),
+    (
+        Clicked.told(ABOUT, "u", user_agent="a", client="c", link="l", evidence=("e",), machine=True),
+        Clicked(ABOUT, "u", user_agent="a", client="c", link="l", evidence=["e"], machine=True, second_hand=True),
+    ),
+]
+
+
+@pytest.mark.parametrize(("told", "made"), ALIKE)
+def test_what_is_made_faster_is_the_same(told: Any, made: Any) -> None:
+    assert told == made
+    assert repr(told) == repr(made)
+    assert attrs.evolve(told) == made
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        told.about = None
+
+
+FAST: list[tuple[Any, dict[str, Any]]] = [
+    (About.told, {"delivery_id": None, "recipient": "r", "at": NOW, "source": "s", "key": "k", "raw": None}),
+    (Opened.told, {"about": ABOUT, "user_agent": "", "client": ""}),
+    (Clicked.told, {"about": ABOUT, "url": "", "user_agent": "", "client": "", "link": ""}),
+    (
+        lambda reason, status: Bounced.told(ABOUT, BounceKind.HARD, reason, status, Cause.UNKNOWN),
+        {"reason": "", "status": ""},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("make", "given", "name"),
+    [(make, given, name) for make, given in FAST for name in given if name not in ("about", "delivery_id", "raw")],
+)
+@pytest.mark.parametrize("wrong", [None, 7, ["x"], b"x", datetime(2026, 1, 2)])  # noqa: DTZ001  # the slip under test
+def test_what_is_made_faster_is_checked_alike(make: Any, given: dict[str, Any], name: str, wrong: Any) -> None:
+    assert make(**given)
+    with pytest.raises(ConfigurationError, match=name):
+        make(**{**given, name: wrong})
+
+
+def test_what_is_made_faster_takes_any_zone_and_kind_of_text() -> None:
+    zoned = NOW.astimezone(timezone(timedelta(hours=2)))
+    about = About.told(delivery_id=None, recipient=Words("r"), at=zoned, source="s", key=Words("k"), raw=None)
+
+    assert about == About(delivery_id=None, recipient="r", at=NOW, source="s", key="k")
 
 
 def test_equal_reports_are_equal_events() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from custom_smtp import DeliveryId
 from custom_smtp.errors import MailError
+from custom_smtp.identifiers import delivery_id_in
 
 
 @given(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True))
@@ -32,3 +33,23 @@ def test_any_other_text_is_refused(text: str) -> None:
 def test_an_id_fits_into_a_header_a_token_and_an_address(text: object) -> None:
     with pytest.raises(MailError, match="cannot be a delivery id"):
         DeliveryId(text)  # type: ignore[arg-type]  # the slips under test
+
+
+@given(
+    st.text()
+    | st.from_regex(r"[A-Za-z0-9._-]{0,70}", fullmatch=True)
+    | st.from_regex(r"[a-z0-9]{60,70}", fullmatch=True)
+)
+def test_what_comes_back_is_an_id_or_none(text: str) -> None:
+    try:
+        expected = DeliveryId(text)
+    except MailError:
+        assert delivery_id_in(text) is None
+    else:
+        assert delivery_id_in(text) == expected
+        assert type(delivery_id_in(text)) is DeliveryId
+
+
+@pytest.mark.parametrize("told", [None, 7, b"d1", ["d1"], {"d1": 1}, True, "٣", "é"])
+def test_what_is_no_text_or_not_ascii_is_no_id(told: object) -> None:
+    assert delivery_id_in(told) is None

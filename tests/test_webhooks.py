@@ -1,5 +1,6 @@
 """The way in: proofs, bodies, odd reports, the endpoint; and the contract that holds adapters to it."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -7,22 +8,37 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from io import BytesIO
 from typing import Any
 
 import pytest
-from attrs import evolve, field, frozen
+from attrs import define, evolve, field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_smtp.errors import ConfigurationError, MailError, MalformedError, UnverifiedError
+from custom_smtp import MemoryJournal
+from custom_smtp.edge.asgi import asgi
+from custom_smtp.edge.wsgi import wsgi
+from custom_smtp.errors import (
+    ArchiveError,
+    ConfigurationError,
+    MailError,
+    MalformedError,
+    UncheckedError,
+    UnverifiedError,
+    WebhookError,
+)
 from custom_smtp.event_json import read_event, write_event
-from custom_smtp.events import About, Delivered, Event, Opened, Unrecognised
+from custom_smtp.events import About, Bounced, Delivered, Event, Opened, Unrecognised
 from custom_smtp.identifiers import DeliveryId
+from custom_smtp.mounts import Mounts
 from custom_smtp.ports import Feedback, Headers
+from custom_smtp.providers.mandrill import Mandrill
 from custom_smtp.providers.postmark import Postmark
+from custom_smtp.providers.sendgrid import SendGrid
 from custom_smtp.testing import FrozenClock
 from custom_smtp.testing.contracts import feedback_contract
-from custom_smtp.testing.webhooks import postmark_request
+from custom_smtp.testing.webhooks import SendGridSigner, mandrill_request, postmark_request
 from custom_smtp.web import BODY_LIMIT, Request
 from custom_smtp.webhooks import (
     BATCH_LIMIT,
@@ -31,6 +47,7 @@ from custom_smtp.webhooks import (
     FeedbackEndpoint,
     a_secret,
     a_user_name,
+    an_age,
     came_at,
     delivery_id_in,
     delivery_id_in_message_id,
@@ -44,6 +61,7 @@ from custom_smtp.webhooks import (
     marked,
     moment,
     require_basic_auth,
+    require_bearer,
     require_fresh,
     require_hmac_sha256,
     secrets_of,
@@ -752,14 +770,35 @@ def test_reports_inside_a_form_are_read_as_a_body_is() -> None:
         assert json_reports(text) == json_body(posted(text))
 
 
-@pytest.mark.parametrize(("inner", "deep"), [("[" * 31 + "]" * 31, False), ("[" * 32 + "]" * 32, True)])
-def test_each_report_of_a_batch_has_the_same_depth(inner: str, deep: bool) -> None:
-    text = f'[{{"a": 1}}, {{"a": {inner}}}, {{"b": {{}}}}]'.encode()
-    if deep:
-        with pytest.raises(MalformedError, match="deeper"):
-            json_reports(text)
-    else:
-        assert len(json_reports(text)) == 3
+def nested(depth: int) -> str:
+    return "[" * depth + "]" * depth
+
+
+@pytest.mark.parametrize("text", ['{"a": %s}', '[{"a": %s}]', '{"b": "[]", "a": %s}', '{"b": [{}], "a": [1, %s]}'])
+def test_a_report_alone_has_a_limited_depth(text: str) -> None:
+    inside = DEPTH_LIMIT - 1 - ("[1," in text)
+
+    assert len(json_reports((text % nested(inside)).encode())) == 1
+    with pytest.raises(MalformedError, match="deeper"):
+        json_reports((text % nested(inside + 1)).encode())
+
+
+def test_a_deep_report_loses_no_other_of_its_batch() -> None:
+    deep = {"RecordType": "Bounce", "Type": "HardBounce", "a": json.loads(nested(400))}
+    answer = ENDPOINT.answer(postmark_request([DELIVERY, deep, DELIVERY], "pm", "hook"))
+
+    assert [type(event) for event in answer.events] == [Delivered, Bounced, Delivered]
+    for event in answer.events:
+        assert read_event(write_event(event)) == event
+
+
+@pytest.mark.parametrize("text", ['[{"a": %s}, {}]', '[{"a": "\\ud800", "b": %s}, {}]'])
+@pytest.mark.parametrize("depth", [600, 900, 940, *range(950, 1000), 5_000, 100_000])
+def test_what_the_parser_just_takes_is_read_or_refused_and_breaks_nothing(text: str, depth: int) -> None:
+    answer = ENDPOINT.answer(postmark_request((text % nested(depth)).encode(), "pm", "hook"))
+
+    assert answer.response.status in (200, 400)
+    assert len(answer.events) == (2 if answer.response.status == 200 else 0)
 
 
 def test_an_adapter_may_find_the_person_of_an_odd_report_itself() -> None:
@@ -807,3 +846,302 @@ def test_a_text_that_no_line_could_carry_is_a_mail_error() -> None:
     assert folding_json("X-Pigeon", {"ring": "x" * 800})
     with pytest.raises(MailError, match="X-Pigeon"):
         folding_json("X-Pigeon", {"ring": "x" * 900})
+
+
+# ---- several accounts and providers ----------------------------------------------------------------------------------
+
+OLD, NEW = Postmark("pm", "old"), Postmark("pm", "new")
+OTHERS = FeedbackEndpoint(
+    {"/postmark": (OLD, NEW), "/pigeons/mine": PigeonPost(b"key"), "/": Postmark("pm", "root")},
+    clock=FrozenClock(NOON),
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "password", "status"),
+    [
+        ("/postmark", "old", 200), ("/postmark", "new", 200), ("/postmark/", "new", 200), ("/postmark", "root", 401),
+        ("/", "root", 200), ("", "root", 200), ("/", "old", 401), ("/postmark/x", "old", 404), ("/no", "old", 404),
+    ],
+)  # fmt: skip
+def test_each_path_has_its_accounts(path: str, password: str, status: int) -> None:
+    answer = OTHERS.answer(postmark_request(DELIVERY, "pm", password, path=path))
+
+    assert answer.response.status == status
+    assert len(answer.events) == (status == 200)
+
+
+def test_another_provider_stands_beside_them() -> None:
+    assert OTHERS.answer(evolve(SAMPLE, path="/pigeons/mine")).events[0].about.source == "pigeonpost"
+    assert OTHERS.answer(evolve(SAMPLE, path="/postmark")).response.status == 401
+
+
+def test_a_path_that_nobody_has_is_not_there_for_those_who_look_either() -> None:
+    assert OTHERS.answer(Request(method="HEAD", path="/elsewhere")).response.status == 404
+    assert OTHERS.answer(Request(method="HEAD", path="/postmark")).response.status == 200
+
+
+def test_below_mounts_the_path_is_what_is_left() -> None:
+    mounts = Mounts({"/hooks": OTHERS})
+
+    assert mounts.answer(postmark_request(DELIVERY, "pm", "new", path="/hooks/postmark")).response.status == 200
+
+
+@frozen
+class Says:
+    """An adapter that refuses everything in its own way."""
+
+    error: Exception
+    name: str = "says"
+
+    def mark(self, headers: Headers, _delivery_id: DeliveryId, /) -> Headers:
+        return headers
+
+    def read(self, _request: Request, /) -> Sequence[Event]:
+        raise self.error
+
+
+UNPROVEN, ASKING = UnverifiedError("no"), UnverifiedError("no", challenge="Basic x")
+MALFORMED, UNCHECKED = MalformedError("what?"), UncheckedError("later")
+
+
+@pytest.mark.parametrize(
+    ("errors", "status", "challenge"),
+    [
+        ((UNPROVEN,), 401, None), ((UNPROVEN, ASKING), 401, "Basic x"), ((UNPROVEN, MALFORMED), 400, None),
+        ((MALFORMED, UNPROVEN), 400, None), ((UNPROVEN, UNCHECKED), 503, None), ((UNCHECKED, MALFORMED), 503, None),
+        ((WebhookError("odd"),), 400, None), ((RecursionError(),), 400, None),
+    ],
+)  # fmt: skip
+def test_what_several_accounts_say_is_one_answer(
+    errors: tuple[Exception, ...], status: int, challenge: str | None
+) -> None:
+    answer = FeedbackEndpoint(tuple(map(Says, errors))).answer(Request(method="POST"))
+
+    assert answer.response.status == status
+    assert dict(answer.response.headers).get("www-authenticate") == challenge
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {}, (), {"/a": ()}, {"a": OLD}, {"/a/": OLD}, {7: OLD}, {"": OLD}, None, "postmark", (OLD, "x"), Postmark,
+        {"/a": None},
+    ],
+)  # fmt: skip
+def test_an_endpoint_without_an_adapter_is_refused(given: Any) -> None:
+    with pytest.raises(ConfigurationError):
+        FeedbackEndpoint(given)
+
+
+# ---- why a request was refused ---------------------------------------------------------------------------------------
+
+
+def inspected(request: Request, endpoint: FeedbackEndpoint = OTHERS) -> str:
+    return str(endpoint.inspect(request))
+
+
+def test_an_inspection_says_what_differs_and_holds_no_secret() -> None:
+    endpoint = FeedbackEndpoint((Postmark("pm", ("the-n3w", "the-0ld")), Postmark("other", "s3cret")))
+    request = postmark_request(DELIVERY, "pm", "a-gue55", received_at=NOON)
+    told = inspected(evolve(request, headers={**request.headers, "x-secret": "v4lue", "cookie": "c00kie"}), endpoint)
+
+    right, other = (f"  postmark (account {place}): not proven: the request's Authorization header" for place in (1, 2))
+    assert told.splitlines()[:3] == [
+        "answered 401",
+        f"{right} carries the right user name and none of the 2 passwords",
+        f"{other} carries another user name",
+    ]
+    assert "POST '/hooks/postmark'" in told
+    assert "came at 2026-01-02 12:00:00 UTC" in told
+    assert "header authorization: Basic, 22 characters" in told
+    assert "header content-type: 'application/json'" in told
+    assert "header x-secret: 5 characters" in told
+    for secret in ("the-n3w", "the-0ld", "s3cret", "a-gue55", "v4lue", "c00kie", "cG06", "ada@"):
+        assert secret not in told
+
+
+@pytest.mark.parametrize(
+    ("authorization", "why"),
+    [
+        (None, "carries no Authorization header"),
+        ("Bearer abc", "of another scheme than Basic"),
+        ("Basic", "holds no user name and password"),
+        ("Basic !!", "holds no user name and password"),
+        ("Basic cG06eA==", "the right user name and another password"),
+        ("Basic eDpvbGQ=", "carries another user name"),
+    ],
+)
+def test_basic_auth_is_explained(authorization: str | None, why: str) -> None:
+    headers = {} if authorization is None else {"authorization": authorization}
+
+    assert why in inspected(Request(method="POST", headers=headers), FeedbackEndpoint(Postmark("pm", "old")))
+
+
+def test_a_signature_is_explained_with_its_age() -> None:
+    signer = SendGridSigner()
+    endpoint = FeedbackEndpoint(SendGrid((signer.verification_key, SendGridSigner(8).verification_key)))
+    other, late = SendGridSigner(7).request([], at=NOON), NOON + timedelta(hours=30)
+    stamped = "x-twilio-email-event-webhook-timestamp"
+
+    told = inspected(evolve(other, received_at=late), endpoint)
+    assert "does not fit the body under any of the 2 keys" in told
+    assert f"header {stamped}: 10 characters, 108000 seconds before it came" in told
+    assert "1 day, 6:00:00 before it came" in inspected(signer.request([], at=NOON, received_at=late), endpoint)
+    missing = evolve(other, headers={name: told for name, told in other.headers.items() if name != stamped})
+    assert f"no header {stamped}" in inspected(missing, endpoint)
+    odd = inspected(evolve(other, headers={**other.headers, stamped: "soon"}), endpoint)
+    assert "4 characters, which are no seconds since 1970" in odd
+    assert "5 seconds after it came" in inspected(evolve(other, received_at=NOON - timedelta(seconds=5)), endpoint)
+
+
+def test_a_signed_url_is_explained_without_what_is_secret_in_it() -> None:
+    endpoint = FeedbackEndpoint(Mandrill("https://u:p4ss@hooks.shop.example/m?t=t0ken", "k3y"))
+    told = inspected(mandrill_request([], "https://hooks.shop.example/m", "k3y"), endpoint)
+
+    assert "https://hooks.shop.example/m?..." in told
+    assert not any(secret in told for secret in ("p4ss", "t0ken", "k3y"))
+
+
+@pytest.mark.parametrize(
+    ("request_", "told"),
+    [
+        (Request(path="/postmark"), ("answered 200", "GET and HEAD")),
+        (Request(method="PUT", path="/postmark"), ("answered 405", "by POST")),
+        (Request(method="POST", path="/x"), ("answered 404", "there are /postmark, /pigeons/mine, /")),
+        (evolve(SAMPLE, path="/pigeons/mine"), ("answered 200", "events: 3 Delivered")),
+        (evolve(flown(b"[]"), path="/pigeons/mine"), ("answered 200", "pigeonpost: no event")),
+        (evolve(flown(b"[{"), path="/pigeons/mine"), ("answered 400", "not understood: the body is not JSON")),
+        (
+            postmark_request(DELIVERY, "pm", "new", path="/postmark"),
+            ("answered 200", "postmark: events: 1 Delivered", "postmark (account 1): not proven"),
+        ),
+        (
+            Request(method="P\nUT", path="/\n", headers={"a\nb": "", **{f"x{n}": "1" for n in range(60)}}),
+            ("11 headers more", "header a\\nb: empty", "P\\nUT '/\\n'"),
+        ),
+    ],
+)  # fmt: skip
+def test_every_answer_is_explained(request_: Request, told: tuple[str, ...]) -> None:
+    explained = inspected(request_)
+
+    assert [part for part in told if part not in explained] == []
+    assert len(explained.splitlines()) <= 60
+
+
+def test_a_body_that_is_too_large_is_explained() -> None:
+    endpoint = FeedbackEndpoint(OLD, body_limit=1)
+
+    assert "larger than 1 bytes" in inspected(Request(method="POST", body=b"{}"), endpoint)
+
+
+def test_inspections_go_to_the_log_and_never_to_whoever_asked(caplog: pytest.LogCaptureFixture) -> None:
+    answer = FeedbackEndpoint(OLD, inspects=True).answer(postmark_request(DELIVERY, "pm", "a-gue55"))
+
+    assert (answer.response.status, answer.response.body) == (401, b"")
+    assert "the right user name and another password" in caplog.text
+    assert "header authorization: Basic" in caplog.text
+    assert "a-gue55" not in caplog.text
+
+
+# ---- tokens ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("told", ["Bearer new", "bearer  old "])
+def test_a_bearer_token_passes_beside_another(told: str) -> None:
+    require_bearer(Request(headers={"authorization": told}), "new", "old")
+
+
+@pytest.mark.parametrize(
+    ("told", "why"), [("", "no Authorization header"), ("Basic new", "no Auth"), ("Bearer x", "another Bearer")]
+)
+def test_another_token_is_not_proven(told: str, why: str) -> None:
+    with pytest.raises(UnverifiedError, match=why) as caught:
+        require_bearer(Request(headers={"authorization": told}), "new", "old")
+
+    assert caught.value.challenge == 'Bearer realm="reports"'
+
+
+def test_an_empty_token_is_no_token() -> None:
+    with pytest.raises(ConfigurationError):
+        require_bearer(Request(headers={"authorization": "Bearer "}), "")
+
+
+@frozen
+class Believes24Hours:
+    """What an adapter may hold."""
+
+    max_age: Any = field(validator=an_age)
+
+
+@pytest.mark.parametrize("span", [timedelta(0), timedelta(-1), 300, None])
+def test_an_age_that_believes_nothing_is_refused(span: Any) -> None:
+    assert Believes24Hours(timedelta(hours=24)).max_age == timedelta(days=1)
+    with pytest.raises(ConfigurationError, match="max_age"):
+        Believes24Hours(span)
+
+
+# ---- through the doors -----------------------------------------------------------------------------------------------
+
+
+@define
+class Watched(MemoryJournal):
+    """A journal that can be full, and that knows what was sent when it was written to."""
+
+    sent: list[Any]
+    full: bool = False
+    seen: list[tuple[str, int]] = field(factory=list)
+
+    def record(self, event: Event, /) -> bool:
+        self.seen.append((event.about.key, len(self.sent)))
+        if self.full and len(self.seen) > 1:
+            raise ArchiveError("the disk is full")
+        return True
+
+
+def by_wsgi(journal: Watched, request: Request) -> str:
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": request.path,
+        "CONTENT_LENGTH": str(len(request.body)),
+        "wsgi.input": BytesIO(request.body),
+        "HTTP_X_PIGEON_PROOF": request.headers["x-pigeon-proof"],
+    }
+
+    def start_response(status: str, *_: Any) -> Any:
+        journal.sent.append(status)
+
+    b"".join(wsgi(FeedbackEndpoint(PigeonPost(b"key")), journal)(environ, start_response))
+    return str(journal.sent[0])[:3]
+
+
+def by_asgi(journal: Watched, request: Request) -> str:
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": request.path,
+        "query_string": b"",
+        "headers": [(b"x-pigeon-proof", request.headers["x-pigeon-proof"].encode())],
+    }
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": request.body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        journal.sent.append(message)
+
+    asyncio.run(asgi(FeedbackEndpoint(PigeonPost(b"key")), journal)(scope, receive, send))  # type: ignore[arg-type]  # an Awaitable that is a coroutine
+    return str(journal.sent[0]["status"])
+
+
+@pytest.mark.parametrize("door", [by_wsgi, by_asgi])
+def test_reports_are_answered_200_once_the_journal_has_them_all(door: Callable[[Watched, Request], str]) -> None:
+    journal = Watched([])
+
+    assert door(journal, SAMPLE) == "200"
+    assert journal.seen == [("0", 0), ("1", 0), ("2", 0)]
+
+
+@pytest.mark.parametrize("door", [by_wsgi, by_asgi])
+def test_reports_that_the_journal_cannot_keep_are_asked_for_again(door: Callable[[Watched, Request], str]) -> None:
+    assert door(Watched([], full=True), SAMPLE) == "503"

@@ -72,10 +72,10 @@ def _age(name: str, value: str, came: datetime | None) -> str:
     return f", {abs(seconds)} seconds {'before' if seconds >= 0 else 'after'} it came"
 
 
-def why_refused(refusals: Sequence[Refusal]) -> Iterator[str]:
-    """What each account said."""
+def why_refused(refusals: Sequence[Refusal], *, accounts: int) -> Iterator[str]:
+    """What each of so many accounts said."""
     for place, (name, error) in enumerate(refusals, start=1):
-        account = f" (account {place})" if len(refusals) > 1 else ""
+        account = f" (account {place})" if accounts > 1 else ""
         yield f"{name}{account}: {_WORDS.get(type(error), 'refused')}: {error}"
 
 

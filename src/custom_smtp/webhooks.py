@@ -165,7 +165,7 @@ class FeedbackEndpoint:
         events, refusals = _read(accounts, request)
         if events is not None:
             return Answer(_TAKEN, events)
-        for line in why_refused(refusals):
+        for line in why_refused(refusals, accounts=len(accounts)):
             _logger.warning("%s", line)
         if self.inspects:
             _logger.warning("%s", self._inspection(request, accounts, events, refusals))
@@ -201,10 +201,10 @@ class FeedbackEndpoint:
         events: tuple[Event, ...] | None,
         refusals: Sequence[Refusal],
     ) -> Inspection:
-        if events is not None:
-            reader = accounts[len(refusals)].name
-            return Inspection(200, (*why_refused(refusals), f"{reader}: {what_was_told(events)}", *what_came(request)))
-        return Inspection(_refusal(refusals).status, (*why_refused(refusals), *what_came(request)))
+        why = (*why_refused(refusals, accounts=len(accounts)), *what_came(request))
+        if events is None:
+            return Inspection(_refusal(refusals).status, why)
+        return Inspection(200, (f"{accounts[len(refusals)].name}: {what_was_told(events)}", *why))
 
     def _why_unread(self, status: int) -> tuple[str, ...]:
         return {

@@ -27,7 +27,7 @@ from custom_smtp.events import (
 )
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.providers import postmark
-from custom_smtp.providers.postmark import DELAYS, KINDS, NO_BOUNCES, Postmark
+from custom_smtp.providers.postmark import DELAYS, KINDS, NO_BOUNCES, TYPE_CODES, Postmark
 from custom_smtp.state import why_not_to_write
 from custom_smtp.testing.contracts import feedback_contract
 from custom_smtp.testing.webhooks import Payload, postmark_request
@@ -327,6 +327,79 @@ def test_credentials_that_prove_nothing_are_refused_where_they_are_made(username
 
 def test_the_password_never_prints() -> None:
     assert "hook" not in repr(POSTMARK)
+    assert "s3cret" not in repr(Postmark("pm", "hook", header="X-Hook", secret="s3cret"))
+
+
+def test_an_old_and_a_new_password_hold_at_once() -> None:
+    both = Postmark("pm", ("new", "old"))
+
+    for password in ("new", "old"):
+        assert both.read(postmark_request(sample("bounce"), "pm", password, received_at=NOON))
+    with pytest.raises(UnverifiedError):
+        both.read(posted(sample("bounce")))
+
+
+def test_a_header_of_ones_own_is_asked_for_beside_the_password() -> None:
+    adapter = Postmark("pm", "hook", header="X-Hook-Secret", secret=("new", "old"))
+    request = posted(sample("bounce"))
+
+    for value in ("new", "old"):
+        headed = evolve(request, headers={**request.headers, "x-hook-SECRET": value})
+        assert adapter.read(headed) == POSTMARK.read(request)
+    for headers, why in (
+        (request.headers, "carries no header X-Hook-Secret"),
+        ({**request.headers, "x-hook-secret": "x"}, "carries another X-Hook-Secret"),
+        ({"x-hook-secret": "new"}, "Authorization"),
+    ):
+        with pytest.raises(UnverifiedError, match=why):
+            adapter.read(evolve(request, headers=headers))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"header": "X-A"}, {"secret": "x"}, {"header": "X-A", "secret": ""}, {"header": "X-A", "secret": ("x", "")}],
+)
+def test_a_header_by_halves_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="header"):
+        Postmark("pm", "hook", **wrong)
+
+
+def test_every_type_has_its_code() -> None:
+    assert set(TYPE_CODES.values()) == ALL_TYPES
+    assert len(TYPE_CODES) == len(ALL_TYPES)
+
+
+@pytest.mark.parametrize(("code", "kind"), TYPE_CODES.items())
+def test_a_code_alone_says_the_type(code: int, kind: str) -> None:
+    named = {**sample("bounce"), "Type": kind, "TypeCode": code}
+    event = read({**named, "Type": ""})
+
+    assert type(event) is type(read(named))
+    if isinstance(event, Bounced):
+        assert (event.kind, event.cause) == KINDS[kind]
+
+
+@pytest.mark.parametrize("code", [3, None, "1", [1], True])
+def test_another_code_is_unrecognised_or_taken_for_what_it_equals(code: object) -> None:
+    event = read({**sample("bounce"), "Type": None, "TypeCode": code})
+
+    assert isinstance(event, Bounced if code is True else Unrecognised)
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause"),
+    [
+        ("DMARCPolicy", "AUTHENTICATION"),
+        ("VirusNotification", "VIRUS"),
+        ("Blocked", "POLICY"),
+        ("SoftBounce", "UNKNOWN"),
+    ],
+)
+def test_a_bounce_says_what_it_calls_for(kind: str, cause: str) -> None:
+    event = read({**sample("bounce"), "Type": kind})
+
+    assert isinstance(event, Bounced)
+    assert event.cause.name == cause
 
 
 def test_a_mail_is_marked_once_and_tracking_is_off() -> None:

@@ -317,6 +317,100 @@ def test_an_age_that_believes_nothing_is_refused(span: Any) -> None:
         SendGrid(SIGNER.verification_key, max_age=span)
 
 
+@pytest.mark.parametrize("key", [SIGNER, SendGridSigner(8)])
+def test_two_keys_hold_at_once_and_no_third(key: SendGridSigner) -> None:
+    both = SendGrid([SIGNER.verification_key, SendGridSigner(8).verification_key])
+
+    assert both.read(key.request(EVENTS, at=NOON))
+    with pytest.raises(UnverifiedError, match="any of the 2 keys"):
+        both.read(SendGridSigner(9).request(EVENTS, at=NOON))
+
+
+def bearing(request: Request, token: str) -> Request:
+    return evolve(request, headers={**request.headers, "authorization": f"Bearer {token}"})
+
+
+BARE = Request(method="POST", body=json.dumps(EVENTS).encode(), received_at=NOON)
+
+
+def test_a_token_may_stand_in_place_of_the_signature() -> None:
+    adapter = SendGrid(token=("new", "old"))
+
+    assert adapter.read(bearing(BARE, "new")) == adapter.read(bearing(BARE, "old")) == SENDGRID.read(signed(EVENTS))
+    for request in (BARE, bearing(BARE, "other"), bearing(BARE, ""), signed(EVENTS)):
+        with pytest.raises(UnverifiedError) as caught:
+            adapter.read(request)
+        assert caught.value.challenge.startswith("Bearer")
+
+
+def test_a_token_may_be_asked_for_beside_the_signature() -> None:
+    adapter = SendGrid(SIGNER.verification_key, token="t")
+
+    assert adapter.read(bearing(signed(EVENTS), "t"))
+    for request in (signed(EVENTS), bearing(BARE, "t"), bearing(signed(EVENTS), "x")):
+        with pytest.raises(UnverifiedError):
+            adapter.read(request)
+
+
+def test_tokens_that_expire_are_asked_after() -> None:
+    adapter = SendGrid(knows_token="fresh".__eq__)
+    either = SendGrid(token="fixed", knows_token="fresh".__eq__)
+
+    assert adapter.read(bearing(BARE, "fresh"))
+    assert either.read(bearing(BARE, "fresh")) == either.read(bearing(BARE, "fixed"))
+    for request, why in ((bearing(BARE, "stale"), "another"), (BARE, "no Bearer")):
+        with pytest.raises(UnverifiedError, match=why):
+            adapter.read(request)
+    with pytest.raises(UnverifiedError):
+        either.read(bearing(BARE, "stale"))
+
+
+@pytest.mark.parametrize("wrong", [{}, {"token": ""}, {"token": ("t", " ")}, {"token": b"t"}, {"verification_key": ()}])
+def test_an_adapter_that_would_believe_anybody_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        SendGrid(**wrong)
+
+
+def test_no_token_and_no_key_prints() -> None:
+    assert repr(SendGrid(SIGNER.verification_key, token="s3cret")) == repr(SENDGRID)
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "why"),
+    [
+        ("x-twilio-email-event-webhook-signature", "", "no header x-twilio-email-event-webhook-signature"),
+        ("x-twilio-email-event-webhook-timestamp", "", "no header x-twilio-email-event-webhook-timestamp"),
+        ("x-twilio-email-event-webhook-timestamp", "soon", "no seconds since 1970"),
+        ("x-twilio-email-event-webhook-signature", "!", "not base64"),
+        ("x-twilio-email-event-webhook-signature", "AAAA", "does not fit"),
+    ],
+)
+def test_a_refusal_says_which_header_and_why(header: str, value: str, why: str) -> None:
+    with pytest.raises(UnverifiedError, match=why):
+        SENDGRID.read(evolve(signed(EVENTS), headers={**signed(EVENTS).headers, header: value}))
+
+
+@pytest.mark.parametrize(
+    ("classification", "cause"),
+    [
+        ("Invalid Address", "NO_SUCH_USER"),
+        ("Content", "CONTENT"),
+        ("Reputation", "REPUTATION"),
+        ("Frequency or Volume Too High", "RATE_LIMITED"),
+        ("Technical", "UNKNOWN"),
+        ("Mailbox Unavailable", "UNKNOWN"),
+        ("Unclassified", "UNKNOWN"),
+        ("", "UNKNOWN"),
+        (None, "UNKNOWN"),
+    ],
+)
+def test_a_classification_says_what_it_calls_for(classification: object, cause: str) -> None:
+    event = read(event="bounce", type="bounce", bounce_classification=classification)
+
+    assert isinstance(event, Bounced)
+    assert event.cause.name == cause
+
+
 # ---- marks -----------------------------------------------------------------------------------------------------------
 
 MARKS = {
