@@ -75,3 +75,9 @@ def test_what_cannot_stand_in_a_token_is_no_claim(changed: dict[str, object], sa
 def test_what_is_beyond_ascii_or_unprintable_and_harmless_is_kept() -> None:
     claim = Claim(DeliveryId("d1"), "ada@example.net", "https://b\u00fccher.example/\u00a0\u200d?q=\U0001f600")
     assert Claim.unpacked(claim.packed()) == claim
+
+
+@given(claims, clean_text.map("https://shop.example/".__add__), clean_text)
+def test_a_claim_that_leads_elsewhere_is_what_it_would_be_made_anew(claim: Claim, url: str, link: str) -> None:
+    assert claim.leading(url, link) == evolve(claim, url=url, link=link)
+    assert claim.leading(url, link).packed() == evolve(claim, url=url, link=link).packed()

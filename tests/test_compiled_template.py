@@ -1,43 +1,62 @@
 """Compiled templates: what is written for a person is what the same `Mail` would have been, in fewer steps."""
 
+import asyncio
 import gc
 import re
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
 from html import escape
 from typing import Any, cast
+from weakref import ReferenceType, ref
 
 import pytest
-from attrs import evolve
+from attrs import define, evolve, field
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import DictLoader, Environment
 
 from custom_smtp import (
     Address,
+    AsyncSender,
     Attachment,
+    ByCampaign,
     DeliveryId,
     LinkRule,
     Mail,
+    MemoryArchive,
+    MemoryJournal,
     Mode,
+    Outcome,
+    Outgoing,
     Preparation,
+    Receipt,
+    Reply,
+    Sender,
     Tokens,
     Tracker,
     Tracking,
     Unsubscribe,
 )
+from custom_smtp.branding import LinkDomains, LinkReport
 from custom_smtp.claims import Claim, Purpose
+from custom_smtp.dkim import DkimSigner
+from custom_smtp.dkim_verification import Verdict, verify_signatures
+from custom_smtp.edge.threads import InThread
 from custom_smtp.errors import MailError
 from custom_smtp.link_rules import Way
 from custom_smtp.mail import Invitation
 from custom_smtp.merging import FilledMail, Value
-from custom_smtp.outgoing import WireForm
+from custom_smtp.outgoing import Envelope, WireForm
 from custom_smtp.providers.postmark import Postmark
 from custom_smtp.templates import Template
-from custom_smtp.testing import FrozenClock
+from custom_smtp.testing import FrozenClock, RecordingTransport
+
+from .dkim_world import NOON, ed25519, resolver
+from .test_branding import SHOP, WELL
 
 BASE = "https://links.shop.example"
 D1 = DeliveryId("d1")
@@ -355,6 +374,73 @@ def test_what_a_provider_adds_to_the_headers_is_checked() -> None:
 def test_a_domain_that_was_not_added_is_refused() -> None:
     with pytest.raises(MailError, match="not a sending domain yet"):
         preparation(domains=["other.example"]).prepare(filled(a_mail(text="a")))
+
+
+# --- Senders ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_sender_keeps_and_sends_it_as_any_mail() -> None:
+    sender = Sender(RecordingTransport(), EVERYTHING, archive=MemoryArchive(), journal=MemoryJournal())
+    plan = ByCampaign(all_emails=sender)
+    one = filled(a_mail(subject="Hi {{ a }}", html="<p>{{ a }}</p>", campaign="newsletter"), a="é")
+    assert plan.send(one).delivery_id == D1
+    assert isinstance(sender.archive, MemoryArchive)
+    assert isinstance(sender.transport, RecordingTransport)
+    [copy], [outgoing] = sender.archive.find(ADA.email), sender.transport.delivered
+    assert (copy.subject, copy.campaign, copy.recipient) == ("Hi é", "newsletter", ADA.email)
+    assert copy.content == outgoing.content
+    assert outgoing.envelope == Envelope(Address("hello@shop.example", "Shop"), (ADA,))
+    assert "goes through" in str(plan.explain(one))
+
+
+def test_on_an_event_loop_it_is_the_same() -> None:
+    transport = RecordingTransport()
+    one = filled(a_mail(html="<p>{{ a }}</p>"), a="é")
+    asyncio.run(AsyncSender(InThread(transport), EVERYTHING).send(one))
+    assert transport.delivered[0].content == EVERYTHING.prepare(one).outgoing.content
+
+
+def test_of_a_campaign_only_what_is_on_its_way_is_in_memory() -> None:
+    @define
+    class Slow:
+        """A session that holds three mails at a time, and counts what others hold of the rest."""
+
+        seen: list[ReferenceType[Outgoing]] = field(factory=list)
+        most: int = 0
+
+        def deliver_all(self, outgoings: Iterable[Outgoing], /) -> Iterator[Outcome]:
+            waiting: deque[Outgoing] = deque()
+            for outgoing in outgoings:
+                waiting.append(outgoing)
+                self.seen.append(ref(outgoing))
+                self.most = max(self.most, sum(each() is not None for each in self.seen))
+                if len(waiting) == 3:
+                    yield Outcome(waiting[0].delivery_id, Receipt(waiting.popleft().delivery_id, Reply(250, "ok")))
+
+        def take_unclaimed(self) -> list[Outcome]:
+            return []
+
+    session, template = Slow(), Template(a_mail(html="<p>{{ a }}</p>"))
+    people = (template.fill(ADA, {"a": number}) for number in range(50))
+    assert len(list(Sender(RecordingTransport()).send_all(people, through=session))) == 48
+    assert session.most <= 4
+
+
+def test_its_links_lead_over_the_host_of_its_domain_while_that_is_right() -> None:
+    reports: dict[str, LinkReport] = {}
+    domains = LinkDomains(domains=[SHOP], latest=reports.get)
+    by = preparation(tracker=Tracker("https://links.default.example", TOKENS), links=domains)
+    template = Template(a_mail(html='<a href="https://a.example/{{ a }}">a</a>'))
+    assert "https://links.default.example/c/" in content_of(written(template.fill(ADA, {"a": 1}), by), "text/html")
+    reports["shop.example"] = WELL
+    assert f"https://{SHOP.link_host}/c/" in content_of(written(template.fill(ADA, {"a": 1}), by), "text/html")
+
+
+def test_it_is_signed_as_it_is_sent() -> None:
+    key = ed25519()
+    by = preparation(signer=DkimSigner([key]), tracker=TRACKER)
+    content = by.prepare(filled(a_mail(html='<a href="https://a.example/{{ a }}">é</a>'), a=1)).outgoing.content
+    assert [each.verdict for each in verify_signatures(content, resolver(key), NOON)] == [Verdict.PASSED]
 
 
 # --- Keeping ----------------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from custom_smtp.dns_records import Record
 from custom_smtp.domains import Check, Finding
 from custom_smtp.edge.threads import InThread
 from custom_smtp.errors import ConfigurationError, RouteError
-from custom_smtp.finished import Sendable
+from custom_smtp.merging import ToSend
 from custom_smtp.routing import (
     DomainNotAdded,
     DomainNotVerified,
@@ -48,7 +48,7 @@ class Named:
 
     name: str
 
-    def send(self, _mail: Sendable, /) -> str:
+    def send(self, _mail: ToSend, /) -> str:
         return self.name
 
 

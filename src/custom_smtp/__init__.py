@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from . import errors, events
     from .addresses import Address
+    from .dkim import DkimSigner
+    from .dkim_keys import DkimKey
     from .domains import DomainReport, SendingDomain
     from .edge.smtp import SmtpTransport
     from .egress import Egress, EgressEndpoint, EgressPlan
@@ -17,13 +19,14 @@ if TYPE_CHECKING:
     from .failover import Failover, RoundRobin
     from .identifiers import DeliveryId
     from .link_rules import LinkRule
-    from .mail import Attachment, CampaignType, Mail, Mode, Tracking
+    from .mail import Attachment, CampaignType, Invitation, Mail, Mode, Tracking
     from .memory import MemoryArchive, MemoryJournal
     from .outgoing import Outcome, Outgoing, Receipt
     from .replies import Reply
     from .routing import ByCampaign
     from .sender import AsyncSender, Preparation, Sender
     from .servers import Credentials, Server, Tls
+    from .templates import Template
     from .tokens import Tokens
     from .tracking import Tracker
     from .tracking_endpoint import TrackingEndpoint
@@ -36,7 +39,9 @@ __all__ = [
     "Address",
     "Mail",
     "Attachment",
+    "Invitation",
     "CampaignType",
+    "Template",
     # how it is sent
     "Server",
     "Credentials",
@@ -48,6 +53,9 @@ __all__ = [
     "ByCampaign",
     "Failover",
     "RoundRobin",
+    # how it is signed
+    "DkimSigner",
+    "DkimKey",
     # what became of it
     "Outgoing",
     "Receipt",
@@ -90,12 +98,15 @@ _HOME_OF = {
     "Credentials": "servers",
     "CustomSmtpError": "errors",
     "DeliveryId": "identifiers",
+    "DkimKey": "dkim_keys",
+    "DkimSigner": "dkim",
     "DomainReport": "domains",
     "Egress": "egress",
     "EgressEndpoint": "egress",
     "EgressPlan": "egress",
     "Failover": "failover",
     "FeedbackEndpoint": "webhooks",
+    "Invitation": "mail",
     "LinkRule": "link_rules",
     "Mail": "mail",
     "MemoryArchive": "memory",
@@ -111,6 +122,7 @@ _HOME_OF = {
     "SendingDomain": "domains",
     "Server": "servers",
     "SmtpTransport": "edge.smtp",
+    "Template": "templates",
     "Tls": "servers",
     "Tokens": "tokens",
     "Tracker": "tracking",
