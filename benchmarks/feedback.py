@@ -154,7 +154,7 @@ def _contestants(contest: Contest) -> dict[str, Callable[[], object]]:
     endpoint = FeedbackEndpoint(adapter)
     bare = [(request.path, dict(request.headers), request.body) for request in requests]
     module, kind = contest.view
-    options = {name: value for name, value in contest.options.items()}
+    options = dict(contest.options)
     view_class = getattr(import_module(f"anymail.webhooks.{module}"), kind)
     view, answer = view_class(**options), view_class.as_view(**options)
     environs = [_environ(request) for request in requests]

@@ -1,6 +1,7 @@
 """What a token says: right once it exists, and the same after it was packed."""
 
 import pytest
+from attrs import evolve
 from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from custom_smtp.claims import Claim
 from custom_smtp.errors import MailError
 from custom_smtp.identifiers import DeliveryId
 
-from .strategies import claims
+from .strategies import claims, clean_text
 
 
 @given(claims, st.integers(0, 9))

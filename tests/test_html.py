@@ -458,6 +458,20 @@ def test_text_that_is_escaped_holds_no_link(text: str) -> None:
     assert page.links == ()
 
 
+def test_a_tag_tells_where_its_values_stand() -> None:
+    text = """<p>x<a HREF = "a &amp; b" class='c' id=d e e="" f = title=g href=h>"""
+    _, tag = tags(text)
+    told = [(value.name, text[value.start : value.end], value.quote) for value in tag.values()]
+    assert told == [
+        ("href", "a &amp; b", '"'),
+        ("class", "c", "'"),
+        ("id", "d", ""),
+        ("e", "", '"'),
+        ("f", "title=g", ""),
+        ("href", "h", ""),
+    ]
+
+
 def test_tags_are_told_with_their_first_attributes() -> None:
     text = '<IMG SRC=a ALT="x &amp; y" alt=z hidden><!-- <img> --><![if !mso]></P x><br/>'
     image, end, line_break = tags(text)

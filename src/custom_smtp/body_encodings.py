@@ -1,7 +1,8 @@
 """How a body travels: as it is, in quoted-printable, or in base64 (RFC 2045 section 6), in lines of the wire.
 
 Pure functions of text and bytes. What they write has CRLF line ends, is ASCII, and has no line that begins with a dot
-or with ``From `` in text: so nobody has to double the one (RFC 5321 section 4.5.2) or quote the other (RFC 4155).
+or, in text, with the word "From" and a space: so nobody has to double the one (RFC 5321 section 4.5.2) or quote the
+other (RFC 4155).
 """
 
 import binascii

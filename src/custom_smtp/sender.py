@@ -283,7 +283,7 @@ class Sender:
             self._record_rest(through.take_unclaimed(), pending)
 
     def _prepared(self, mails: Iterable[ToSend], batch: int, pending: dict[DeliveryId, Copy]) -> Iterator[Outgoing]:
-        for several in in_batches(map(self.preparation.prepare, mails), batch):
+        for several in _in_batches(map(self.preparation.prepare, mails), batch):
             if self.archive is not None:
                 self.archive.store_all([prepared.copy for prepared in several])
             for prepared in several:
@@ -392,7 +392,7 @@ class AsyncSender:
     async def _prepared(
         self, mails: Iterable[ToSend], batch: int, pending: dict[DeliveryId, Copy]
     ) -> AsyncIterator[Outgoing]:
-        for several in in_batches(map(self.preparation.prepare, mails), batch):
+        for several in _in_batches(map(self.preparation.prepare, mails), batch):
             if self.archive is not None:
                 await self.archive.store_all([prepared.copy for prepared in several])
             for prepared in several:
@@ -428,7 +428,7 @@ class AsyncSender:
             interruption.add_note(str(error))
 
 
-def in_batches(prepared: Iterator[Prepared], size: int) -> Iterator[list[Prepared]]:
+def _in_batches(prepared: Iterator[Prepared], size: int) -> Iterator[list[Prepared]]:
     """So many at a time, and the rest. Where one fails those before it come first, and then the failure.
 
     Raises:

@@ -227,6 +227,28 @@ def test_where_a_mail_of_a_batch_cannot_be_written_those_before_it_are_sent(send
     assert sum(brought for brought, _ in disk.visits) == 4
 
 
+@define
+class FillingDisk(Disk):
+    """One that has room for so many copies, and then for none."""
+
+    room: int = 0
+
+    def store_all(self, copies: Iterable[Copy], /) -> None:
+        brought = list(copies)
+        if sum(many for many, _ in self.visits) + len(brought) > self.room:
+            raise ArchiveError("the disk is full")
+        super().store_all(brought)
+
+
+@both_batching
+@pytest.mark.parametrize(("batch", "arrived"), [(1, 7), (4, 4), (5, 5), (8, 0)])
+def test_where_a_batch_cannot_be_kept_no_mail_of_it_leaves(send: Batching, batch: int, arrived: int) -> None:
+    with ScriptedServer(polite(certificate=GOOD, offers=CHUNKING)) as server:
+        with pytest.raises(ArchiveError, match="full"):
+            send(server, FillingDisk(server, room=7), mails(20), batch)
+        assert len(server.contents) == arrived
+
+
 @both_batching
 @pytest.mark.parametrize("batch", [0, -1, True, 2.0, None])
 def test_a_batch_is_a_number_of_mails(send: Batching, batch: int) -> None:

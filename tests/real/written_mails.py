@@ -28,7 +28,7 @@ _files = st.builds(
     .map(lambda name: " ".join(name.split()))
     .filter(bool),
     st.binary(max_size=400),
-    st.sampled_from(["application/pdf", "application/octet-stream", "image/png"]),
+    st.sampled_from(["application/pdf", "application/zip", "image/png"]),
 )
 _pictures = st.builds(
     Attachment, st.just("logo.png"), st.binary(max_size=400), st.just("image/png"), st.sampled_from(["logo", "a@b"])

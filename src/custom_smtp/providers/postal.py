@@ -77,7 +77,10 @@ REFUSED_BY_POSTAL = (
     "Message doesn't have an RCPT to",
     "Raw message has been removed",
 )
-"""How ``details`` begins where Postal gave up without trying (outgoing_ and single_message_processor.rb)."""
+"""How ``details`` begins where Postal gave up without trying.
+
+See ``outgoing_message_processor.rb`` and ``single_message_processor.rb`` in its source.
+"""
 
 OUT_OF_ATTEMPTS = "Maximum number of delivery attempts"
 """How they begin where it tried until it had tried often enough (single_message_processor.rb)."""

@@ -143,7 +143,7 @@ DELAYS: Mapping[str, Cause] = {
 """Why a delivery is late, by its ``delayType`` ("DeliveryDelay object")."""
 
 NO_COMPLAINTS = ("not-spam", "auth-failure")
-"""The ``complaintFeedbackType``s by which nobody complains: a mail taken out of the spam, a failed DKIM or SPF."""
+"""Values of ``complaintFeedbackType`` by which nobody complains: a mail taken out of the spam, a failed DKIM or SPF."""
 
 PINGS = ("Successfully validated SNS topic for Amazon SES event publishing.",)
 """What SES says to a topic when it is chosen as an event's destination: no event (met by django-anymail)."""
