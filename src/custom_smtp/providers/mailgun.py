@@ -209,9 +209,7 @@ class Mailgun:
         came = came_at(request)
         if _is_json(request):
             posts = json_body(request) or [{}]  # nobody signed an empty array
-            reports = list(map(_event_data, posts))
-            for post, told in zip(posts, reports, strict=True):
-                self._prove(request, post.get("signature"), told)
+            reports = [self._proven(request, post) for post in posts]
             read = partial(self._event, came)
         else:
             form = _form(request)
@@ -220,6 +218,11 @@ class Mailgun:
             self._prove(request, last, reports[0])
             read = partial(self._old_event, token=last["token"], came=came)
         return events_of(reports, read, source=self.name, kind="event", person=_recipient, came=came)
+
+    def _proven(self, request: Request, post: Report) -> Report:
+        told = _event_data(post)
+        self._prove(request, post.get("signature"), told)
+        return told
 
     def _prove(self, request: Request, proof: object, told: Report) -> None:
         """Return if what the event is signed with holds: by any key, for the account or for the primary account."""
@@ -247,10 +250,11 @@ class Mailgun:
             at=at,
             source=self.name,
             # Its documentation promises that an id is not given twice on one day, and no more.
-            key=(f"{number} {at.date()}" if when else number) if number else self._synthetic_key(told, kind),
+            key=(f"{number} {at.toordinal()}" if when else number) if number else self._synthetic_key(told, kind),
             raw=told,
         )
-        return _READ[kind](about, told) if kind in _READ else Unrecognised(about, kind)
+        read = _READ.get(kind)
+        return read(about, told) if read else Unrecognised(about, kind)
 
     def _synthetic_key(self, told: Report, kind: str) -> str:
         return synthetic_key(

@@ -181,7 +181,8 @@ class Mailjet:
             key=self._key(told, kind),
             raw=told,
         )
-        return _READ[kind](about, told) if kind in _READ else Unrecognised(about, kind)
+        read = _READ.get(kind)
+        return read(about, told) if read else Unrecognised(about, kind)
 
     def _key(self, told: Report, kind: str) -> str:
         # A 64-bit number as a rule, and text in groups of events (mj_message_id); 0 in the events of a test.

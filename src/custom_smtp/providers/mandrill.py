@@ -248,10 +248,11 @@ class Mandrill:
             # The id is that of the mail to this person.
             key=f"{number}-{kind}-{when}"
             if number and kind in _ONCE_A_SECOND
-            else self._key(told, mail, f"{kind} {text_in(told, 'action')}"),
+            else self._key(told, mail, f"{kind} {told.get('action') or ''}"),
             raw=told,
         )
-        return _READ[kind](about, told, mail) if kind in _READ else Unrecognised(about, kind)
+        read = _READ.get(kind)
+        return read(about, told, mail) if read else Unrecognised(about, kind)
 
     def _key(self, told: Report, mail: Report, kind: str) -> str:
         return synthetic_key(
@@ -261,7 +262,7 @@ class Mandrill:
             recipient=mail.get("email") or _recipient(told),
             time=str(told.get("ts")),
             url=told.get("url") or "",
-            scope=_subaccount(told, mail),
+            scope=mail.get("subaccount") or _subaccount(told, mail) if "reject" in told else "",
             reader=f"{told.get('ip')} {told.get('user_agent')}",
         )
 
@@ -354,17 +355,19 @@ def _delayed(about: About, told: Report, mail: Report) -> Event:
     return Deferred(about, words, enhanced_status(words))
 
 
-def _bounced(kind: BounceKind, about: About, told: Report, mail: Report) -> Event:
+def _bounced(about: About, told: Report, mail: Report) -> Event:
     words = mail.get("diag") or _server_said(told, mail)
     description, code = mail.get("bounce_description") or "", str(mail.get("bgtools_code"))
     reason = f"{description} {words}" if description and words else description or words
     if code in AUTO_REPLIES:
         return AutoReplied(about, reason)
-    block, cause = CODES.get(code, _NOT_TOLD)
-    return Bounced.told(about, block or kind, reason, enhanced_status(words), DESCRIPTIONS.get(description, cause))
+    kind, cause = CODES.get(code, _NOT_TOLD)
+    kind = kind or (BounceKind.HARD if told.get("event") in _HARD else BounceKind.SOFT)
+    return Bounced.told(about, kind, reason, enhanced_status(words), DESCRIPTIONS.get(description, cause))
 
 
 _NOT_TOLD = None, Cause.UNKNOWN
+_HARD = ("hard_bounce", "hard-bounce")
 
 
 def _rejected(about: About, told: Report, mail: Report) -> Event:
@@ -424,8 +427,8 @@ _READ: dict[str, Callable[[About, Report, Report], Event]] = {
     "send": lambda about, _told, _mail: Accepted(about, _SENT),
     "delivered": lambda about, told, mail: Delivered(about, _server_said(told, mail)),
     "deferral": _delayed,
-    "hard_bounce": partial(_bounced, BounceKind.HARD),
-    "soft_bounce": partial(_bounced, BounceKind.SOFT),
+    "hard_bounce": _bounced,
+    "soft_bounce": _bounced,
     "reject": _rejected,
     "spam": lambda about, _told, _mail: Complained(about),
     "unsub": lambda about, told, mail: Unsubscribed(about, scope=_subaccount(told, mail)),

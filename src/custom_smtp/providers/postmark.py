@@ -224,7 +224,8 @@ class Postmark:
     def _event(self, came: datetime, told: Report) -> Event:
         record = told.get("RecordType") or _legacy_record(told)
         about = self._about(came, told, record)
-        return _READ[record](about, told) if record in _READ else Unrecognised(about, record)
+        read = _READ.get(record)
+        return read(about, told) if read else Unrecognised(about, record)
 
     def _about(self, came: datetime, told: Report, record: str) -> About:
         when = told.get(_WHEN.get(record, "")) or text_in(told, *_WHEN.values())

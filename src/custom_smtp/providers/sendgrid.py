@@ -267,7 +267,8 @@ class SendGrid:
             key=told.get("sg_event_id") or self._key(told, kind),
             raw=told,
         )
-        return _READ[kind](about, told) if kind in _READ else Unrecognised(about, kind)
+        read = _READ.get(kind)
+        return read(about, told) if read else Unrecognised(about, kind)
 
     def _key(self, told: Report, kind: str) -> str:
         return synthetic_key(

@@ -239,7 +239,8 @@ class SparkPost:
             key=f"{kind} {number}" if number else self._key(told, kind),
             raw=post,
         )
-        return _READ[kind](about, told) if kind in _READ else Unrecognised(about, kind)
+        read = _READ.get(kind)
+        return read(about, told) if read else Unrecognised(about, kind)
 
     def _key(self, told: Report, kind: str) -> str:
         return synthetic_key(
