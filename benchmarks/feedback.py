@@ -31,10 +31,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-<<<<<<< HEAD
-=======
 from email import message_from_bytes
->>>>>>> 36df61a310dbbc2fe752ab83c0c9ee691f76f0eb
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
