@@ -8,6 +8,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -169,7 +170,7 @@ class Import:
     relative: bool
 
 
-@frozen
+@frozen(eq=False)
 class Module:
     """One file of the package, by its dotted name below it; the front door's is empty."""
 
@@ -195,8 +196,17 @@ def read(sources: Mapping[str, str]) -> Modules:
     return modules
 
 
-def imports(module: Module, modules: Modules) -> Iterator[Import]:
+def imports(module: Module, modules: Modules) -> tuple[Import, ...]:
     """Every import of ours in a module, wherever it stands and whatever for."""
+    return _imports(module, frozenset(modules))
+
+
+@cache
+def _imports(module: Module, modules: frozenset[str]) -> tuple[Import, ...]:
+    return tuple(_each_import(module, modules))
+
+
+def _each_import(module: Module, modules: frozenset[str]) -> Iterator[Import]:
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
