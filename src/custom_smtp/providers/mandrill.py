@@ -262,7 +262,7 @@ class Mandrill:
             recipient=mail.get("email") or _recipient(told),
             time=str(told.get("ts")),
             url=told.get("url") or "",
-            scope=mail.get("subaccount") or _subaccount(told, mail) if "reject" in told else "",
+            scope=_subaccount(told, mail) if "reject" in told else mail.get("subaccount") or "",
             reader=f"{told.get('ip')} {told.get('user_agent')}",
         )
 
@@ -362,7 +362,7 @@ def _bounced(about: About, told: Report, mail: Report) -> Event:
     if code in AUTO_REPLIES:
         return AutoReplied(about, reason)
     kind, cause = CODES.get(code, _NOT_TOLD)
-    kind = kind or (BounceKind.HARD if told.get("event") in _HARD else BounceKind.SOFT)
+    kind = kind or (BounceKind.HARD if (told.get("event") or told.get("type")) in _HARD else BounceKind.SOFT)
     return Bounced.told(about, kind, reason, enhanced_status(words), DESCRIPTIONS.get(description, cause))
 
 
