@@ -28,6 +28,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
+from functools import partial
 from html import escape
 from importlib import import_module
 from importlib.metadata import version
@@ -118,7 +119,13 @@ BOUNDS = (
     Bound("RSA-2048, of raw key.sign", f"{OURS}, RSA-2048", "key.sign, RSA-2048", 0.8, 0.93),
     Bound("RSA-2048, times dkimpy", f"{OURS}, RSA-2048", "dkimpy, RSA-2048", 18, 23),
     Bound("Ed25519, of raw key.sign", f"{OURS}, Ed25519", "key.sign, Ed25519", 0.35, 0.6),
-    Bound("RSA-2048 on two threads, times one", "two threads, RSA-2048", "one thread, RSA-2048", 1.5, 1.75),
+    Bound(
+        "RSA-2048 on two threads, times one",
+        f"two threads of {OURS}, RSA-2048",
+        f"one thread of {OURS}, RSA-2048",
+        1.5,
+        1.75,
+    ),
 )
 
 
@@ -437,11 +444,16 @@ def dkim_section(rounds: int, seconds: float) -> list[Round]:
             doing("dkimpy", theirs(kind), kind),
             doing("key.sign", raw[kind], kind),
         ]
-    sign = signers["RSA-2048"].sign
-    contestants += [
-        Contestant("one thread, RSA-2048", lambda seconds: _by_threads(1, lambda: sign(content, AT), seconds)),
-        Contestant("two threads, RSA-2048", lambda seconds: _by_threads(2, lambda: sign(content, AT), seconds)),
-    ]
+    threaded: dict[str, Callable[[], object]] = {
+        f"{OURS}, RSA-2048": lambda: signers["RSA-2048"].sign(content, AT),
+        # What the machine lets two threads do while others share it.
+        "key.sign, RSA-2048": lambda: raw["RSA-2048"](0),
+    }
+    for name, once in threaded.items():
+        contestants += [
+            Contestant(f"one thread of {name}", partial(_by_threads, 1, once)),
+            Contestant(f"two threads of {name}", partial(_by_threads, 2, once)),
+        ]
     done = contest(contestants, rounds, seconds)
     print(f"### DKIM\n\n{len(plain):,} octets, relaxed/relaxed; threads by the wall's clock.\n")
     print("| | mails/s | / key.sign | / dkimpy |\n|---|---|---|---|")

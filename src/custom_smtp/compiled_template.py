@@ -92,7 +92,7 @@ class Layout:
     """The bytes of a mail's body in pieces, and what is filled in between them.
 
     Attributes:
-        pieces: the bytes; between them, the number of what is filled in, counted through all of the following.
+        pieces: the bytes; between them, the number of what is filled in: the head first, then all of the following.
         tokens: the tokens that stand there.
         links: the links with fields in them.
         fields: the values.
@@ -123,12 +123,12 @@ class Layout:
         links = tuple(each for each in things if isinstance(each, PersonalLink))
         fields = tuple(each for each in things if isinstance(each, Slot))
         leaving = tuple(each for each in things if isinstance(each, Leaving))
-        number_of = {thing: number for number, thing in enumerate((*tokens, *links, *fields, *leaving))}
-        numbers = tuple(number_of[each] for each in gaps)
-        return cls(Pieces((*static, b"".join(run)), numbers), tokens, links, fields, leaving)
+        number_of = {thing: number for number, thing in enumerate((*tokens, *links, *fields, *leaving), 1)}
+        numbers = (0, *(number_of[each] for each in gaps))
+        return cls(Pieces((b"", *static, b"".join(run)), numbers), tokens, links, fields, leaving)
 
     def joined(self, things: Sequence[bytes]) -> bytes:
-        """The bytes, with each thing wherever it stands."""
+        """The bytes, with each thing wherever it stands: the mail's head, and all others in their order."""
         return self.pieces.filled([things[number] for number in self.pieces.slots])
 
 
@@ -171,15 +171,15 @@ class CompiledTemplate:
             ArchiveError: what a short token stands for could not be kept.
         """
         leaving = None if self.unsubscribe is None else self.unsubscribe.token(mail, delivery_id)
-        head = header(mail, self._headers(mail, delivery_id, leaving), delivery_id, at)
         reader = None if self.tracked is None else self.tracked.reader(delivery_id, mail.to.email)
         layout = self._layout(reader)
         things = [
+            header(mail, self._headers(mail, delivery_id, leaving), delivery_id, at),
             *self._tokens_and_links(layout, reader, mail.values),
             *[_soft(slot.place.written(mail.values[slot.name])) for slot in layout.fields],
             *[_soft(self._link_to_leave(each, leaving)) for each in layout.leaving],
         ]
-        return WireForm.written(head + layout.joined(things), dotted=self._dotted)
+        return WireForm.written(layout.joined(things), dotted=self._dotted)
 
     def _headers(self, mail: FilledMail, delivery_id: DeliveryId, leaving: str | None) -> Headers:
         headers = mail.headers
