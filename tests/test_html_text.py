@@ -70,6 +70,8 @@ def test_lists_keep_their_bullets(html: str, text: str) -> None:
         ('<a href="mailto:a@b.example">Write</a> us', "Write <a@b.example> us\n"),
         ('<a href="tel:+4930">Call</a>', "Call <+4930>\n"),
         ('<a href="#top">Up</a>', "Up\n"),
+        ('<a href="{{unsubscribe_url}}">Leave</a>', "Leave <{{unsubscribe_url}}>\n"),
+        ('<a href="{{ url }}">Read</a>', "Read <{{ url }}>\n"),
         ('<a href="javascript:x()">Up</a>', "Up\n"),
         ("<a name=x>Up</a>", "Up\n"),
         ('<a href="https://a.example/">', ""),
@@ -222,3 +224,7 @@ def test_time_grows_with_the_length(shape: str) -> None:
 
     small = max(min(taken(4_000) for _ in range(3)), 1e-4)
     assert min(taken(16_000) for _ in range(3)) < 10 * small
+
+
+def test_an_odd_sign_alone_is_a_line_too() -> None:
+    assert text_of("\x1f") == "\x1f\n"

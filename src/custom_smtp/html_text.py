@@ -87,7 +87,8 @@ _LINES_AROUND = dict.fromkeys(
 
 _CELLS = frozenset(("td", "th"))
 _LISTS = frozenset(("ul", "ol", "menu", "dir"))
-_SHOWN_LINKS = re.compile(r"(?:https?://|mailto:|tel:|sms:)[^\s<>]+", re.IGNORECASE)
+_SHOWN_LINKS = re.compile(r"(?:https?://|mailto:|tel:|sms:)[^\s<>]+|\{\{[^{}<>]*\}\}", re.IGNORECASE)
+"""What leads out of the mail, or will once a placeholder is filled in."""
 _DEEPEST = 20  # levels of lists and quotations that are still indented
 
 
@@ -342,7 +343,7 @@ class _Writer:
 
     def _end_line(self) -> None:
         if self._line:
-            self._lines.append("".join(self._line).rstrip())
+            self._lines.append("".join(self._line).rstrip(" "))
             self._line = []
         self._space = False
 
