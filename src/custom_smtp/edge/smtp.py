@@ -171,7 +171,7 @@ class SmtpSession:
         self.close()
 
     def _end_loop(self) -> None:
-        if self._running is not None and not self._running.gi_running:  # type: ignore[attr-defined]
+        if self._running is not None and not self._running.gi_running:  # type: ignore[attr-defined]  # generators have it
             self._running.close()
 
     def _in_turns(self, mails: Iterator[tuple[int, Outgoing]]) -> Generator[Outcome]:
@@ -215,7 +215,8 @@ class SmtpSession:
                 yield Ended(first[0], Outcome(first[1].delivery_id, error))
                 continue
             except BaseException as interruption:
-                interruption.outcome = ConnectError("interrupted before the mail was begun")  # type: ignore[attr-defined]
+                never_begun = ConnectError("interrupted before the mail was begun")
+                interruption.outcome = never_begun  # type: ignore[attr-defined]  # read by `sender.outcome_of`
                 raise
             source.give_back([first])
             yield from conversation.converse(source)
@@ -444,7 +445,7 @@ class _Conversation:
             for ended in dialogue.take_ended():
                 source.interrupted.append(ended)
                 # Whoever waits for this mail alone hears what is known of it: `custom_smtp.sender.outcome_of`.
-                interruption.outcome = ended.outcome.result  # type: ignore[attr-defined]
+                interruption.outcome = ended.outcome.result  # type: ignore[attr-defined]  # see above
             raise
         source.give_back(dialogue.unattempted())
         self._last_used = monotonic()

@@ -177,7 +177,7 @@ class AsyncSmtpSession:
                 self._kept.popleft().leave()
 
     async def _end_loop(self) -> None:
-        if self._running is not None and not self._running.ag_running:  # type: ignore[attr-defined]
+        if self._running is not None and not self._running.ag_running:  # type: ignore[attr-defined]  # generators have it
             await self._running.aclose()
 
     async def __aenter__(self) -> Self:
@@ -197,7 +197,8 @@ class AsyncSmtpSession:
                 yield Ended(first[0], Outcome(first[1].delivery_id, error))
                 continue
             except BaseException as interruption:
-                interruption.outcome = ConnectError("interrupted before the mail was begun")  # type: ignore[attr-defined]
+                never_begun = ConnectError("interrupted before the mail was begun")
+                interruption.outcome = never_begun  # type: ignore[attr-defined]  # read by `sender.outcome_of`
                 raise
             source.give_back([first])
             async for ended in conversation.converse(source):
@@ -558,7 +559,7 @@ class _Conversation:
             for ended in dialogue.take_ended():
                 source.interrupted.append(ended)
                 # Whoever waits for this mail alone hears what is known of it: `custom_smtp.sender.outcome_of`.
-                interruption.outcome = ended.outcome.result  # type: ignore[attr-defined]
+                interruption.outcome = ended.outcome.result  # type: ignore[attr-defined]  # see above
             raise
         source.give_back(dialogue.unattempted())
         self._last_used = loop.time()
