@@ -54,6 +54,8 @@ RULES = (
     "smtp_replies",
     "smtp_offers",
     "smtp_commands",
+    "smtp_opening",
+    "smtp_transactions",
     "smtp_dialogue",
     "server_report",
     "dane",
@@ -124,7 +126,18 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "rules": frozenset({"values", "ports", "system", "rules"}),
     "providers": frozenset({"values", "ports", "webhooks"}),
     "edge": frozenset(
-        {"values", "ports", "system", "edge", "smtp_dialogue", "sasl", "dane", "server_report", "bounces"}
+        {
+            "values",
+            "ports",
+            "system",
+            "edge",
+            "smtp_dialogue",
+            "smtp_transactions",
+            "sasl",
+            "dane",
+            "server_report",
+            "bounces",
+        }
     ),
     "facade": frozenset({"values", "ports", "system", "rules", "facade"}),
     "testing": frozenset({"values", "ports", "rules", "edge.smtp", "providers", "facade", "testing"}),

@@ -21,78 +21,26 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from .addresses import Address
 from .errors import (
-    AuthError,
     ConnectError,
     NoAnswerError,
     Refusal,
     RefusedError,
-    Retry,
     Step,
-    TlsError,
     TransportError,
     UncertainError,
 )
 from .outgoing import Channel, Outcome, Outgoing, Receipt
 from .replies import Reply
-from .sasl import Exchange, begin, challenge_of, spelled
-from .servers import Credentials, OAuthCredentials, Pace, Server, Tls
+from .servers import Pace, Server
 from .smtp_commands import domains_of, mail_command, rcpt_command, stuffed, unfit
 from .smtp_offers import Offers
+from .smtp_opening import Opening, Words, refusal_of
 from .smtp_replies import ReplyReader
-
-
-@define(eq=False)
-class Transaction:
-    """One mail on its way.
-
-    Attributes:
-        outgoing: which mail.
-        ticket: what its driver knows it by.
-        refused: the recipients that the server did not take.
-        taken: how many recipients it took.
-        mail_refusal: its answer to MAIL, where that was no.
-        answered: whether it has answered anything of this mail.
-        begun: whether any of the content was handed out.
-        gone: whether the piece that completes it was handed out.
-        alone: whether it is sent by itself, since an earlier answer was not its own.
-        receipt: that it was accepted, where that still waits for the answer to the RSET behind it.
-        since: when it was begun, in the driver's seconds.
-    """
-
-    outgoing: Outgoing
-    ticket: int
-    refused: list[Refusal] = field(factory=list)
-    taken: int = 0
-    mail_refusal: RefusedError | None = None
-    answered: bool = False
-    begun: bool = False
-    gone: bool = False
-    alone: bool = False
-    receipt: Receipt | None = None
-    since: float = 0.0
-
-    @property
-    def turned_away(self) -> RefusedError | None:
-        """Why nobody gets it, as far as the answers to MAIL and RCPT say; None while somebody may."""
-        if self.mail_refusal is not None:
-            return self.mail_refusal
-        if self.taken or len(self.refused) < len(self.outgoing.envelope.recipients):
-            return None
-        # Where any of them may be taken later, the mail may: who may not is told apart.
-        reply = next((each.error.reply for each in self.refused if each.error.reply.temporary), None)
-        return RefusedError(reply or self.refused[0].error.reply, at=Step.RCPT)
-
-
-@frozen
-class Ended:
-    """A mail whose end is known."""
-
-    ticket: int
-    outcome: Outcome
+from .smtp_transactions import Ended, Transaction
 
 
 @define
@@ -126,16 +74,10 @@ _AT_ONCE = 65536
 """Octets of a content that goes in one piece with its final dot. A larger one is on its way for a while, in which the
 server may turn it away or go: so the dot waits for a last look."""
 
-NOT_TO_BE_HURRIED = ("Dovecot",)
-"""Words in a greeting that stand for a server which loses its way when it is spoken to ahead of its answers, whatever
-it offers: each mail waits for the one before. (Seen of Dovecot 2.3.19's submission service, which crashes.)"""
-
 _REFUSED_IN_A_ROW = 4
 """After so many refused mails the line is changed, in good order. Servers hold refusals against a line: Postfix answers
 slowly after 10 and hangs up after 20 (smtpd_soft_error_limit, smtpd_hard_error_limit), Exim hangs up after 10 commands
 that bring no mail (smtp_accept_max_nonmail); and whoever hangs up leaves others in doubt."""
-
-_LONG_ENOUGH = 6  # octets of a secret that is looked for in every reply
 
 _Answered = Callable[[Reply, Transaction, Address], None]
 _Command = tuple[bytes, _Answered, Address | None]
@@ -188,7 +130,6 @@ class Dialogue:
     _unconfirmed: Transaction | None = None
     _closing: bool = False
     _hanging_up: bool = False
-    _careful: bool = False
     _refused_in_a_row: int = 0
     _pipelining: bool = False
     _window: int = 0
@@ -196,13 +137,13 @@ class Dialogue:
     _mails: int | None = None
     _most_domains: int | None = None
     _domains: frozenset[str] = frozenset()
-    _exchange: Exchange | None = None
-    _cancelled: AuthError | None = None
+    _opening: Opening = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._since = self._now
         self._named = str(self.server)
-        self._expected.append((self._greeted, None, None))
+        self._opening = Opening(self.server, self.name, self.nonce)
+        self._expected.append((self._opened, None, None))
         if self.transcript is not None:
             self.transcript = _looking_on(self.transcript)
 
@@ -251,10 +192,8 @@ class Dialogue:
         """Until when the next reply must be there, whole, in the driver's seconds."""
         limits = self.server.limits
         answered, transaction, _ = self._expected[0]
-        if answered == self._greeted:
-            return self._since + limits.greeting
         if transaction is None:
-            return self._since + limits.reply
+            return self._since + (limits.greeting if self._opening.awaits_greeting else limits.reply)
         patience = limits.final if answered in (self._content_answered, self._chunk_answered) else limits.reply
         begun: float = transaction.since
         return min(self._since + patience, begun + limits.transaction)
@@ -331,21 +270,11 @@ class Dialogue:
             if not (self.wants_tls and self._reader.waiting):
                 self._compose()
                 return
-        raise self._injected()
-
-    def _injected(self) -> TlsError:
-        return TlsError(
-            f"{self.server} spoke in clear behind its STARTTLS reply: somebody is putting words into the line",
-            retry=Retry.NEVER,
-        )
+        raise self._opening.injected()
 
     def encrypted(self, channel: Channel) -> None:
-        """The line is secret now. What was learnt in clear is forgotten (RFC 3207 section 4.2)."""
-        self.channel = channel
-        self.wants_tls = False
-        self.offers = Offers()
-        if not self._expected:
-            self._introduce()
+        """The line is secret now."""
+        self._go_on_opening(self._opening.encrypted(channel))
 
     def broken(self, error: ConnectError) -> TransportError:
         """The line broke: each mail on its way ends as what it is. Returns the error, as it is to be told.
@@ -363,15 +292,10 @@ class Dialogue:
             else:
                 self._end(transaction, result)
         self._waiting.extendleft(reversed(untouched))
-        if self.wants_tls:
-            return self._injected()
-        if self._cancelled is not None:
-            return self._cancelled
-        in_starttls = any(answered == self._starttls_answered for answered, _, _ in self._expected)
         self._envelope = self._unconfirmed = None
         self._unanswered.clear()
         self._expected.clear()
-        return TlsError(f"no STARTTLS: {error}") if in_starttls else error
+        return error if self._opening.complete else self._opening.ended(error)
 
     def unattempted(self) -> list[tuple[int, Outgoing]]:
         """The mails that were submitted and of which the server heard nothing that matters, with their tickets."""
@@ -394,90 +318,27 @@ class Dialogue:
 
     # Opening
 
-    def _greeted(self, reply: Reply, _transaction: Transaction, _recipient: Address) -> None:
-        if reply.code != 220:
-            raise RefusedError(self._refusal(reply), at=Step.CONNECT)
-        self._careful = any(name in reply.text for name in NOT_TO_BE_HURRIED)
-        self._introduce()
+    def _opened(self, reply: Reply, _transaction: Transaction, _recipient: Address) -> None:
+        self._go_on_opening(self._opening.hear(reply))
 
-    def _introduce(self) -> None:
-        self._say(f"EHLO {self.name}\r\n".encode(), self._introduced)
-
-    def _introduced(self, reply: Reply, _transaction: Transaction, _recipient: Address) -> None:
-        if reply.code != 250:
-            raise RefusedError(self._refusal(reply), at=Step.EHLO)
-        self.offers = Offers.of(reply)
-        if self.channel is None and self._is_to_be_upgraded():
-            self._say(b"STARTTLS\r\n", self._starttls_answered)
-        elif self.server.credentials is not None:
-            self._log_in(self.server.credentials)
-        else:
+    def _go_on_opening(self, words: Words | None) -> None:
+        opening = self._opening
+        self.offers, self.channel, self.wants_tls = opening.offers, opening.channel, opening.wants_tls
+        self._reader.secrets = opening.secrets
+        if words is not None:
+            self._say(words.octets, self._opened, shown=words.shown)
+        elif opening.complete:
             self._be_ready()
 
     def _be_ready(self) -> None:
         self.ready = True
-        pace = Pace.careful() if self._careful else self.server.pace
+        pace = Pace.careful() if self._opening.careful else self.server.pace
         self._pipelining = self.server.pace.pipelining and "PIPELINING" in self.offers
         self._window = pace.window if self._pipelining and "CHUNKING" in self.offers else 0
         self._most = self._window or (2 if self._pipelining and pace.piggyback else 1)
         named = (self.server.pace.mails_per_connection, self.offers.limit("MAILMAX"))
         self._mails = min((limit for limit in named if limit is not None), default=None)
         self._most_domains = self.offers.recipient_domains
-
-    def _is_to_be_upgraded(self) -> bool:
-        if "STARTTLS" in self.offers:
-            return True
-        if self.server.tls is not Tls.OPPORTUNISTIC:
-            raise TlsError(
-                f"{self.server} does not offer STARTTLS, so nothing was said: use submissions:// on port 465, "
-                "or find out who takes the offer away",
-                retry=Retry.NEVER,
-            )
-        return False
-
-    def _starttls_answered(self, reply: Reply, _transaction: Transaction, _recipient: Address) -> None:
-        if reply.code != 220:
-            raise TlsError(
-                f"{self.server} refused STARTTLS, so nothing was said: {reply}",
-                retry=Retry.LATER if reply.temporary else Retry.NEVER,
-            )
-        self.wants_tls = True
-
-    def _log_in(self, credentials: Credentials | OAuthCredentials) -> None:
-        if self.channel is None:
-            raise TlsError(
-                f"{self.server} does not offer STARTTLS, and credentials never travel in clear: nothing was said",
-                retry=Retry.NEVER,
-            )
-        mechanism, self._exchange = begin(credentials, self.offers.mechanisms, self.nonce)
-        self._reader.secrets = self._exchange.secrets
-        initial = self._exchange.initial
-        # RFC 4954 section 4: an initial response of nothing is a single "=".
-        opening = f"AUTH {mechanism}" if initial is None else f"AUTH {mechanism} {spelled(initial) or '='}"
-        self._say(f"{opening}\r\n".encode(), self._login_answered, shown=f"AUTH {mechanism} ...")
-
-    def _login_answered(self, reply: Reply, _transaction: Transaction, _recipient: Address) -> None:
-        if reply.code == 334 and self._exchange is not None:
-            try:
-                answer = spelled(self._exchange.respond(challenge_of(reply)))
-            except AuthError as error:
-                # RFC 4954 section 4: a client that cannot go on cancels, and hears a refusal.
-                self._exchange, self._cancelled, answer = None, error, "*"
-            self._say(f"{answer}\r\n".encode(), self._login_answered, shown="...")
-        elif self._cancelled is not None:
-            raise self._cancelled
-        elif reply.code == 235 and self._exchange is not None and not self._exchange.complete:
-            raise AuthError(f"{self.server} lets us in without a proof that it knows the password")
-        elif reply.code == 235:
-            # A short password would take pieces out of harmless words for as long as the line lasts.
-            self._reader.secrets = tuple(secret for secret in self._reader.secrets if len(secret) >= _LONG_ENOUGH)
-            self._be_ready()
-        else:
-            raise AuthError(
-                f"{self.server} did not take the credentials: {reply}",
-                reply=reply,
-                retry=Retry.LATER if reply.temporary else Retry.NEVER,
-            )
 
     # One mail
 
@@ -563,7 +424,7 @@ class Dialogue:
 
     def _mail_answered(self, reply: Reply, transaction: Transaction, _recipient: Address) -> None:
         if not reply.positive:
-            transaction.mail_refusal = RefusedError(self._refusal(reply), at=Step.MAIL)
+            transaction.mail_refusal = RefusedError(refusal_of(self.server, reply), at=Step.MAIL)
         if self._unsaid:
             self._go_on(transaction)
 
@@ -571,7 +432,7 @@ class Dialogue:
         if reply.positive:
             transaction.taken += 1
         else:
-            transaction.refused.append(Refusal(recipient, RefusedError(self._refusal(reply), at=Step.RCPT)))
+            transaction.refused.append(Refusal(recipient, RefusedError(refusal_of(self.server, reply), at=Step.RCPT)))
         if self._unsaid:
             self._go_on(transaction)
 
@@ -589,7 +450,7 @@ class Dialogue:
             self._envelope = None
             self._content_wanted(transaction)
             return
-        refusal = transaction.turned_away or RefusedError(self._refusal(reply), at=Step.DATA)
+        refusal = transaction.turned_away or RefusedError(refusal_of(self.server, reply), at=Step.DATA)
         self._envelope = None
         self._needs_rset = transaction.mail_refusal is None
         if self._out_of_step(reply, transaction):
@@ -760,12 +621,6 @@ class Dialogue:
     def _ends_with_a_chunk(self, piece: _Piece) -> bool:
         """By BDAT, one mail to a piece: should writing it fail, it has not gone, nor has the next."""
         return self._window > 0 and piece.completes is not None
-
-    def _refusal(self, reply: Reply) -> Reply:
-        """A refusal's reply. What is out of place (a 2xx or 3xx where neither means anything) ends the conversation."""
-        if reply.code >= 400:
-            return reply
-        raise ConnectError(f"{self.server} answered out of place: {reply!s}")
 
 
 def _show(reply: Reply, transcript: Callable[[str], None]) -> None:

@@ -27,7 +27,8 @@ from ..outgoing import Outcome, Outgoing, Receipt
 from ..ports import ValidatingResolver
 from ..server_report import ServerReport, report_on
 from ..servers import Server, Tls
-from ..smtp_dialogue import Dialogue, Ended
+from ..smtp_dialogue import Dialogue
+from ..smtp_transactions import Ended
 from ..system import new_nonce
 from ._smtp_line import SmtpLine
 from .reaching import Dial, reach

@@ -25,7 +25,8 @@ from ..ports import ValidatingResolver
 from ..sasl import fresh_token
 from ..server_report import ServerReport, report_on
 from ..servers import OAuthCredentials, Server, Tls
-from ..smtp_dialogue import Dialogue, Ended
+from ..smtp_dialogue import Dialogue
+from ..smtp_transactions import Ended
 from ..system import new_nonce
 from .reaching import HEAD_START, Dial, address_literal, dialled, words_of
 from .smtp_tls import TlsLayer, check_resolver, published_for, verifying_context, warn_of_clear_text
