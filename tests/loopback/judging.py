@@ -27,7 +27,8 @@ from custom_smtp.errors import (
 from custom_smtp.outgoing import Envelope, Outcome
 from custom_smtp.servers import Limits, OAuthCredentials, Pace
 from custom_smtp.testing.certificates import Authority
-from custom_smtp.testing.server import Answer, Failed, Script, ScriptedServer, Taken, client_context, polite
+from custom_smtp.testing.scripts import Failed, polite
+from custom_smtp.testing.server import Answer, Script, ScriptedServer, Taken, client_context
 
 AUTHORITY = Authority(datetime.now(UTC))
 GOOD = AUTHORITY.issue("127.0.0.1")

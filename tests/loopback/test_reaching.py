@@ -20,7 +20,8 @@ from custom_smtp.outgoing import Envelope
 from custom_smtp.servers import Limits
 from custom_smtp.testing import ScriptedServer
 from custom_smtp.testing.certificates import Authority
-from custom_smtp.testing.server import client_context, polite
+from custom_smtp.testing.scripts import polite
+from custom_smtp.testing.server import client_context
 
 AUTHORITY = Authority(datetime.now(UTC))
 GOOD = AUTHORITY.issue("127.0.0.1", "localhost", "::1")

@@ -27,7 +27,8 @@ from custom_smtp.errors import (
 from custom_smtp.outgoing import Envelope
 from custom_smtp.servers import Limits
 from custom_smtp.testing.certificates import Authority, Certificate
-from custom_smtp.testing.server import Answer, Conversation, Script, ScriptedServer, client_context, polite
+from custom_smtp.testing.scripts import polite
+from custom_smtp.testing.server import Answer, Conversation, Script, ScriptedServer, client_context
 
 AUTHORITY = Authority(datetime.now(UTC))
 GOOD = AUTHORITY.issue("127.0.0.1", "localhost")

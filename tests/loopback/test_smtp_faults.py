@@ -17,7 +17,8 @@ import pytest
 from custom_smtp import Tls
 from custom_smtp.servers import Pace
 from custom_smtp.testing.certificates import Authority, Certificate
-from custom_smtp.testing.server import Answer, Conversation, Failed, polite
+from custom_smtp.testing.scripts import Failed, polite
+from custom_smtp.testing.server import Answer, Conversation
 
 from .judging import (
     AMPLE,

@@ -43,7 +43,8 @@ from custom_smtp.server_report import Concern
 from custom_smtp.servers import Limits, Pace
 from custom_smtp.testing import FrozenClock, SerialIds
 from custom_smtp.testing.certificates import Authority
-from custom_smtp.testing.server import Conversation, HungUp, ScriptedServer, client_context, polite
+from custom_smtp.testing.scripts import polite
+from custom_smtp.testing.server import Conversation, HungUp, ScriptedServer, client_context
 
 AUTHORITY = Authority(datetime.now(UTC))
 GOOD = AUTHORITY.issue("127.0.0.1")

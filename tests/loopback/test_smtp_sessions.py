@@ -17,7 +17,8 @@ from custom_smtp.edge.smtp_asyncio import AsyncSmtpTransport
 from custom_smtp.errors import AuthError, ConfigurationError, ConnectError, RefusedError, Retry
 from custom_smtp.outgoing import Envelope, Outcome
 from custom_smtp.servers import Limits, OAuthCredentials, Pace
-from custom_smtp.testing.server import Answer, Conversation, Failed, Script, ScriptedServer, polite
+from custom_smtp.testing.scripts import Failed, polite
+from custom_smtp.testing.server import Answer, Conversation, Script, ScriptedServer
 
 from .judging import BY_BDAT, BY_DOT, CREDENTIALS, GOOD, LOCK_STEP, TRUSTED, is_safe, mail, mails, speaking, told
 

@@ -28,7 +28,8 @@ from custom_smtp.outgoing import Envelope
 from custom_smtp.ports import ValidatingResolver
 from custom_smtp.servers import Dane, Limits
 from custom_smtp.testing.certificates import Authority, Certificate, Digest, KeyKind, self_signed
-from custom_smtp.testing.server import Conversation, HungUp, Script, ScriptedServer, client_context, polite
+from custom_smtp.testing.scripts import polite
+from custom_smtp.testing.server import Conversation, HungUp, Script, ScriptedServer, client_context
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOST = "mail.shop.example"

@@ -16,7 +16,8 @@ from custom_smtp.errors import ResolveError, Retry, TlsError
 from custom_smtp.outgoing import Envelope
 from custom_smtp.servers import Dane, Limits
 from custom_smtp.testing.certificates import Authority
-from custom_smtp.testing.server import ScriptedServer, client_context, polite
+from custom_smtp.testing.scripts import polite
+from custom_smtp.testing.server import ScriptedServer, client_context
 
 from .nsd import nsd
 from .unbound import signed, unbound
