@@ -804,7 +804,7 @@ class Sending(RuleBasedStateMachine):
     @rule()
     def write(self) -> None:
         """As a driver does: look where a look is wanted, then write a piece."""
-        if not self.dialogue.has_words and not self.dialogue.over:
+        if not self.dialogue.pieces and not self.dialogue.over:
             self.dialogue.rest()
         if self.dialogue.wants_a_look and self.down:
             self.carry_down(len(self.down))

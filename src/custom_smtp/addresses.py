@@ -70,6 +70,7 @@ class Address:
         name: the display name; empty for none.
         smtputf8: allows letters beyond ASCII in front of the ``@`` (RFC 6531), which only some servers carry. Domains
             beyond ASCII need nothing: they travel in their ASCII form.
+        wire: the address as it stands in SMTP commands and headers, its domain in ASCII.
 
     Raises:
         MailError: it is no address, or needs ``smtputf8=True``; the message says what to change.
@@ -78,8 +79,10 @@ class Address:
     email: str = field(validator=_an_address)
     name: str = field(default="", validator=one_line("the display name"))
     smtputf8: bool = field(default=False, kw_only=True)
+    wire: str = field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "wire", _as_it_travels(self.email))
         if not (self.smtputf8 or self.local.isascii()):
             raise MailError(
                 f"{self.email!r} has letters beyond ASCII in front of the '@': if your server offers SMTPUTF8, "
@@ -119,14 +122,6 @@ class Address:
         return ascii_domain(self.email.rpartition("@")[2])
 
     @property
-    def wire(self) -> str:
-        """The address as it stands in SMTP commands and headers, its domain in ASCII."""
-        if self.email.isascii() and not self.email.endswith("."):
-            return self.email
-        local, _, domain = self.email.rpartition("@")
-        return f"{local}@{domain.removesuffix('.') if domain.isascii() else ascii_domain(domain)}"
-
-    @property
     def key(self) -> str:
         """What the person is filed under: the whole address in lower case."""
         return recipient_key(self.email)
@@ -135,6 +130,13 @@ class Address:
         if not self.name:
             return self.email
         return f"{self.name if _PLAIN_NAME.fullmatch(self.name) else quoted(self.name)} <{self.email}>"
+
+
+def _as_it_travels(email: str) -> str:
+    if email.isascii() and not email.endswith("."):
+        return email
+    local, _, domain = email.rpartition("@")
+    return f"{local}@{domain.removesuffix('.') if domain.isascii() else ascii_domain(domain)}"
 
 
 def quoted(text: str) -> str:

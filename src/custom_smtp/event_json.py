@@ -83,7 +83,7 @@ def read_event(text: str) -> Event:
 
 def _plain_fields(value: object) -> dict[str, object]:
     kind: type[attrs.AttrsInstance] = type(value)  # type: ignore[assignment]  # an event, or a part of one
-    return {one.name: _plain(getattr(value, one.name)) for one in attrs.fields(kind)}
+    return {one.name: _plain(getattr(value, one.name)) for one in attrs.fields(kind) if one.init}
 
 
 def _plain(value: object) -> object:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 from typing import Any, Self
 
 from attrs import Attribute, field, frozen
@@ -24,7 +24,7 @@ def _recipients(addresses: Iterable[Address]) -> tuple[Address, ...]:
     return several(addresses, "recipients")
 
 
-class Notify(Enum):
+class Notify(StrEnum):
     """When the server shall report on a recipient (RFC 3461 section 4.1)."""
 
     NEVER = "NEVER"
@@ -33,7 +33,7 @@ class Notify(Enum):
     DELAY = "DELAY"
 
 
-class Returned(Enum):
+class Returned(StrEnum):
     """How much of the mail a report brings back (RFC 3461 section 4.3)."""
 
     FULL = "FULL"
@@ -85,9 +85,10 @@ class Envelope:
     @property
     def smtputf8(self) -> bool:
         """Whether an address needs a server with SMTPUTF8 (RFC 6531)."""
-        named = self.recipients if self.sender is None else (self.sender, *self.recipients)
-        all_ascii = "".join([address.email for address in named]).isascii()
-        return not (all_ascii or all(address.local.isascii() for address in named))
+        for recipient in self.recipients:
+            if not recipient.wire.isascii():
+                return True
+        return self.sender is not None and not self.sender.wire.isascii()
 
 
 class WireForm(bytes):

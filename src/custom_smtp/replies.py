@@ -22,6 +22,7 @@ class Reply:
     Attributes:
         code: the three digits, 200 to 599.
         text: what stood behind them; the lines of a longer reply joined by line feeds.
+        positive: whether the command was done: 2xx.
 
     Raises:
         ConfigurationError: the code is not one of SMTP's.
@@ -29,17 +30,16 @@ class Reply:
 
     code: int = field(validator=_a_code)
     text: str = ""
+    positive: bool = field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "positive", self.code < 300)
 
     @property
     def enhanced(self) -> str:
         """The enhanced status code (RFC 3463), such as ``5.1.1``; empty where the server gave none."""
         found = _ENHANCED.match(self.text)
         return found[1] if found and found[1][0] == str(self.code)[0] else ""
-
-    @property
-    def positive(self) -> bool:
-        """Whether the command was done: 2xx."""
-        return self.code // 100 == 2
 
     @property
     def temporary(self) -> bool:

@@ -20,12 +20,12 @@ def mail_command(outgoing: Outgoing, offers: Offers) -> bytes:
         words += f" SIZE={len(outgoing.content)}"
     if WireForm(outgoing.content).eight_bit:
         words += " BODY=8BITMIME"
-    if "SMTPUTF8" in known and needs_utf8(outgoing):
+    if "SMTPUTF8" in known and (outgoing.smtputf8 or envelope.smtputf8):
         words += " SMTPUTF8"
     if outgoing.require_tls:
         words += " REQUIRETLS"
     if "DSN" in known:
-        words += f" RET={envelope.returned.value} ENVID={xtext(envelope.envelope_id or outgoing.delivery_id)}"
+        words += f" RET={envelope.returned} ENVID={envelope.envelope_id or outgoing.delivery_id}"
     return f"{words}\r\n".encode()
 
 
@@ -34,7 +34,7 @@ def rcpt_command(outgoing: Outgoing, recipient: Address, offers: Offers) -> byte
     words = f"RCPT TO:<{recipient.wire}>"
     if "DSN" in offers.parameters:
         if outgoing.envelope.notify:
-            words += f" NOTIFY={','.join(each.value for each in outgoing.envelope.notify)}"
+            words += f" NOTIFY={','.join(outgoing.envelope.notify)}"
         if recipient.wire.isascii():
             words += f" ORCPT=rfc822;{xtext(recipient.wire)}"
     return f"{words}\r\n".encode()

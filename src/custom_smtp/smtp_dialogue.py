@@ -52,17 +52,14 @@ class _Piece:
         replies: how many replies they ask for.
         begins: the mail whose content this is.
         completes: the mail that is gone once this is written.
+        closed: whether what is said next goes in another piece.
     """
 
     words: list[bytes]
     replies: int = 0
     begins: Transaction | None = None
     completes: Transaction | None = None
-
-    @property
-    def is_content_alone(self) -> bool:
-        """Whether it is a content whose final dot is a piece of its own."""
-        return self.begins is not None and self.completes is None
+    closed: bool = False
 
 
 _OF_AN_ADDRESS = "2.1."
@@ -100,6 +97,7 @@ class Dialogue:
         ready: mails can be submitted.
         over: there is nothing more to say or to hear.
         begun: how many mails were begun on this line.
+        pieces: what is to be written; `next_piece` takes it.
     """
 
     server: Server
@@ -113,13 +111,13 @@ class Dialogue:
     ready: bool = False
     over: bool = False
     begun: int = 0
+    pieces: "deque[_Piece]" = field(factory=deque)
     _ended: list[Ended] = field(factory=list)
     _reader: ReplyReader = field(factory=ReplyReader)
     _expected: "deque[tuple[_Answered, Any, Any]]" = field(factory=deque)
     _since: float = 0.0
     _asked: int = 1
     _named: str = ""
-    _pieces: "deque[_Piece]" = field(factory=deque)
     _waiting: "deque[Transaction]" = field(factory=deque)
     _again: "deque[Transaction]" = field(factory=deque)
     _unsaid: "deque[tuple[bytes, _Answered, Any]]" = field(factory=deque)
@@ -172,20 +170,15 @@ class Dialogue:
         return bool(self._expected)
 
     @property
-    def has_words(self) -> bool:
-        """Whether there is something to write."""
-        return bool(self._pieces)
-
-    @property
     def wants_a_look(self) -> bool:
         """Whether the driver shall look for words from the server before it writes the next piece.
 
         It is the one with the final dot. A server that has turned the content away, or has gone, is found out while it
         is still certain that the mail has not arrived.
         """
-        if not self._pieces or self._pieces[0].completes is None:
+        if not self.pieces or self.pieces[0].completes is None:
             return False
-        return self._pieces[0].begins is not None or self._pieces[0].completes.begun
+        return self.pieces[0].begins is not None or self.pieces[0].completes.begun
 
     @property
     def deadline(self) -> float:
@@ -222,9 +215,9 @@ class Dialogue:
 
     def next_piece(self, now: float) -> bytes | None:
         """What to write next, all of it; None if nothing. From now on it counts as written."""
-        if not self._pieces:
+        if not self.pieces:
             return None
-        piece = self._pieces.popleft()
+        piece = self.pieces.popleft()
         self._asked += piece.replies
         if piece.begins is not None:
             piece.begins.begun = True
@@ -268,7 +261,8 @@ class Dialogue:
             answered(reply, transaction, recipient)
         else:
             if not (self.wants_tls and self._reader.waiting):
-                self._compose()
+                if self._waiting or self._again:
+                    self._compose()
                 return
         raise self._opening.injected()
 
@@ -282,7 +276,7 @@ class Dialogue:
         Mails of which the server has heard nothing that matters have no end yet: `unattempted` hands them back.
         """
         self.over, self.ready = True, False
-        self._pieces.clear()
+        self.pieces.clear()
         self._unsaid.clear()
         untouched = []
         for transaction in (*self._unanswered, *filter(None, [self._envelope])):
@@ -307,7 +301,7 @@ class Dialogue:
     def quit(self) -> None:
         """Say goodbye, if it is our turn."""
         self.ready = False
-        if self._expected or self._pieces:
+        if self._expected or self.pieces:
             self.over = True
         elif not self.over:
             self._say(b"QUIT\r\n", self._goodbye)
@@ -344,26 +338,24 @@ class Dialogue:
 
     def _compose(self) -> None:
         """Say as much as may be said now."""
-        while (transaction := self._next()) is not None:
+        while (self._waiting or self._again) and self._envelope is None and (transaction := self._next()) is not None:
             self._begin(transaction)
 
     def _next(self) -> Transaction | None:
+        if not self.ready or self._closing:
+            return None
         queue = self._again or self._waiting
-        if not queue or not self.ready or self._closing or self._envelope is not None:
+        if self._unanswered and len(self._unanswered) >= self._ahead(queue[0]):
             return None
-        if len(self._unanswered) >= self._ahead(queue[0]):
-            return None
-        if self._goes_too_far(queue[0]):
+        if self._most_domains is not None and self._goes_too_far(queue[0], self._most_domains):
             self._closing = True
             return None
         return queue.popleft()
 
-    def _goes_too_far(self, transaction: Transaction) -> bool:
+    def _goes_too_far(self, transaction: Transaction, most: int) -> bool:
         """Whether another line has room for its domains and this one has not any more (RFC 9422 section 4.3)."""
-        if self._most_domains is None or not self._domains:
-            return False
         domains = domains_of(transaction.outgoing)
-        return len(domains) <= self._most_domains < len(self._domains | domains)
+        return bool(self._domains) and len(domains) <= most < len(self._domains | domains)
 
     def _ahead(self, transaction: Transaction) -> int:
         """How many mails may be unanswered when this one is begun, itself included."""
@@ -403,19 +395,22 @@ class Dialogue:
         self._needs_rset, self._unconfirmed = False, None
 
     def _say_all(self, transaction: Transaction, commands: list[_Command]) -> None:
+        piece = self._open_piece()
+        piece.replies += len(commands)
         for words, answered, recipient in commands:
             self._expected.append((answered, transaction, recipient))
+            piece.words.append(words)
             if self.transcript is not None:
                 self.transcript(f"> {words.decode('utf-8', 'backslashreplace').rstrip()}")
-        self._add([words for words, _, _ in commands])
 
     def _envelope_of(self, transaction: Transaction) -> list[_Command]:
         outgoing, offers = transaction.outgoing, self.offers
-        recipients: list[_Command] = [
+        commands: list[_Command] = [(mail_command(outgoing, offers), self._mail_answered, None)]
+        commands += [
             (rcpt_command(outgoing, recipient, offers), self._rcpt_answered, recipient)
             for recipient in outgoing.envelope.recipients
         ]
-        return [(mail_command(outgoing, offers), self._mail_answered, None), *recipients]
+        return commands
 
     def _say_one(self) -> None:
         """Without PIPELINING each command waits for the answer to the one before."""
@@ -476,9 +471,9 @@ class Dialogue:
         if self.transcript is not None:
             self.transcript(f"> ({len(content)} octets of content)")
         together = len(content) <= _AT_ONCE
-        self._pieces.append(_Piece([content], begins=transaction, completes=transaction if together else None))
+        self.pieces.append(_Piece([content], begins=transaction, closed=not together))
         self._say(b".\r\n", self._content_answered, transaction)
-        self._pieces[-1].completes = transaction
+        self.pieces[-1].completes = transaction
 
     def _nothing_answered(self, _reply: Reply, transaction: Transaction, _recipient: Address) -> None:
         self._envelope = None
@@ -489,6 +484,9 @@ class Dialogue:
         if reply.code >= 400 and self._envelope is None:
             # RFC 5321 section 4.1.1.4: the transaction is over. Where it costs little, we do not rely on it.
             self._needs_rset = True
+        if reply.positive and transaction.gone:
+            self._end(transaction, self._accepted(reply, transaction))
+            return
         self._settle(transaction, self._verdict(reply, transaction))
         if not transaction.gone:
             raise ConnectError(f"{self.server} answered before the mail was whole: {reply!s}")
@@ -497,8 +495,9 @@ class Dialogue:
         content = transaction.outgoing.content
         commands.append((b"BDAT %d LAST\r\n" % len(content), self._chunk_answered, None))
         self._say_all(transaction, commands)
-        self._pieces[-1].words.append(content)
-        self._pieces[-1].completes = transaction
+        self.pieces[-1].words.append(content)
+        self.pieces[-1].completes = transaction
+        self.pieces[-1].closed = True  # should writing it fail, it has not gone, nor has the next
         self._unanswered.append(transaction)
         self._needs_rset, self._unconfirmed = True, transaction
 
@@ -608,19 +607,15 @@ class Dialogue:
         self._expected.append((answered, transaction, recipient))
         if self.transcript is not None:
             self.transcript(f"> {shown or words.decode('utf-8', 'backslashreplace').rstrip()}")
-        self._add([words])
+        piece = self._open_piece()
+        piece.words.append(words)
+        piece.replies += 1
 
-    def _add(self, commands: list[bytes]) -> None:
-        """They go with the piece before them where they can: one write, one packet."""
-        if not self._pieces or self._pieces[-1].is_content_alone or self._ends_with_a_chunk(self._pieces[-1]):
-            self._pieces.append(_Piece([]))
-        piece = self._pieces[-1]
-        piece.words += commands
-        piece.replies += len(commands)
-
-    def _ends_with_a_chunk(self, piece: _Piece) -> bool:
-        """By BDAT, one mail to a piece: should writing it fail, it has not gone, nor has the next."""
-        return self._window > 0 and piece.completes is not None
+    def _open_piece(self) -> _Piece:
+        """The last, where more may stand behind it: one write, one packet."""
+        if not self.pieces or self.pieces[-1].closed:
+            self.pieces.append(_Piece([]))
+        return self.pieces[-1]
 
 
 def _show(reply: Reply, transcript: Callable[[str], None]) -> None:

@@ -1,7 +1,7 @@
 """An SMTP server's bytes, read as replies: bounded in lines and bytes, so that nothing endless is ever kept."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from attrs import define, field
@@ -34,15 +34,24 @@ class ReplyReader:
         """Whether something was heard that is no whole reply yet."""
         return bool(self._texts or self._heard)
 
-    def read(self, words: bytes) -> Iterator[Reply]:
+    def read(self, words: bytes) -> Iterable[Reply]:
         """The replies that these bytes complete.
 
         Raises:
-            ConnectError: a line is no reply line, or too long; or a reply has too many lines.
+            ConnectError: behind the last reply that is one, a line is no reply line, or too long; or a reply has too
+                many lines.
         """
         said = self._heard + words
-        masks = [secret for secret in self.secrets if secret in said]
+        masks = [secret for secret in self.secrets if secret in said] if self.secrets else []
         *lines, self._heard = said.split(b"\n")
+        if not (masks or self._texts or self._heard):
+            # As a rule all are of one line, and were heard before.
+            replies = [reply for line in lines if (reply := _simple(line)) is not None]
+            if len(replies) == len(lines):
+                return replies
+        return self._one_by_one(lines, masks)
+
+    def _one_by_one(self, lines: list[bytes], masks: list[bytes]) -> Iterator[Reply]:
         for line in lines:
             reply = None if masks or self._texts else _simple(line)
             if reply is not None or (reply := self._line(line.removesuffix(b"\r"), masks)) is not None:

@@ -367,18 +367,17 @@ def test_an_iterable_that_fails_takes_no_outcome_with_it(way: str, connections: 
     is_safe(mails(7), outcomes, server.taken, server.contents)
 
 
-class Unspeakable(Address):
+class Unspeakable(Envelope):
     """A part of somebody else's that breaks when it is used."""
 
     @property
-    def wire(self) -> str:
+    def smtputf8(self) -> bool:
         raise LookupError("somebody else's part is broken")
 
 
 def breaking_at(number: int, several: int) -> Iterator[Outgoing]:
     for place, outgoing in enumerate(mails(several), 1):
-        [recipient] = outgoing.envelope.recipients
-        broken = evolve(outgoing, envelope=Envelope(outgoing.envelope.sender, (Unspeakable(recipient.email),)))
+        broken = evolve(outgoing, envelope=Unspeakable(outgoing.envelope.sender, outgoing.envelope.recipients))
         yield broken if place == number else outgoing
 
 

@@ -55,7 +55,7 @@ class Conversation:
             if server.tls is Tls.IMPLICIT:
                 conversation.dialogue.encrypted(await conversation._encrypt())
             while not conversation.dialogue.ready:
-                await conversation._step()
+                await conversation._guarded(conversation._talk, opening=True)
         except (RefusedError, AuthError):
             conversation.leave()
             raise
@@ -70,14 +70,13 @@ class Conversation:
         try:
             while True:
                 # What the caller does with an outcome, and for the next mail, is done while the server works.
-                await self._guarded(self._write)
+                await self._guarded(self._talk)
                 for ended in dialogue.take_ended():
                     yield ended
                 while dialogue.room and (mail := source.next()) is not None:
                     dialogue.submit(mail[1], mail[0], loop.time())
                 if dialogue.over or (dialogue.idle and not dialogue.has_ended):
                     break
-                await self._guarded(self._rest_and_read)
             for ended in dialogue.take_ended():
                 yield ended
         except BaseException as interruption:
@@ -118,15 +117,19 @@ class Conversation:
                 self.transport.write(self._sealed(piece))
         self.transport.close()
 
-    async def _step(self) -> None:
-        """Write what is to be written, and hear what comes."""
-        await self._guarded(self._write, opening=True)
-        await self._guarded(self._read, opening=True)
+    async def _talk(self) -> None:
+        """Write what there is to be written; with nothing to write, hear what comes, and write what follows."""
+        dialogue = self.dialogue
+        if not dialogue.pieces:
+            dialogue.rest()
+        if not dialogue.pieces or self.wire.lost is not None:
+            await self._read()
+        await self._write()
 
     async def _write(self) -> None:
         dialogue, now = self.dialogue, asyncio.get_running_loop().time
         # What the server said before it went tells more than a broken line: nothing more is written then.
-        while dialogue.has_words and self.wire.lost is None:
+        while dialogue.pieces and self.wire.lost is None:
             while dialogue.wants_a_look and (words := self._heard()):
                 dialogue.hear(words, now())
             if (piece := dialogue.next_piece(now())) is not None:
@@ -150,12 +153,6 @@ class Conversation:
             raise
         if not self.wire.writable:
             self.dialogue.unwritten(untouched=False)
-
-    async def _rest_and_read(self) -> None:
-        if not self.dialogue.has_words:
-            self.dialogue.rest()
-        if not self.dialogue.has_words or self.wire.lost is not None:
-            await self._read()
 
     async def _read(self) -> None:
         dialogue, now = self.dialogue, asyncio.get_running_loop().time

@@ -36,7 +36,7 @@ class Conversation:
             if server.tls is Tls.IMPLICIT:
                 conversation.dialogue.encrypted(line.encrypt())
             while not conversation.dialogue.ready:
-                conversation._step()
+                conversation._guarded(conversation._talk, opening=True)
         except (RefusedError, AuthError):
             conversation.leave()
             raise
@@ -51,21 +51,17 @@ class Conversation:
         try:
             while True:
                 # What the caller does with an outcome, and for the next mail, is done while the server works.
-                self._guarded(self._write)
+                self._guarded(self._talk)
                 looked = monotonic()
                 yield from dialogue.take_ended()
                 # One that can be begun is written before the next is asked for, which may take its time.
-                while dialogue.room and not dialogue.has_words and (mail := source.next(wait=False)) is not None:
-                    if monotonic() - looked > _A_WHILE:
+                while dialogue.room and not dialogue.pieces and (mail := source.next(wait=False)) is not None:
+                    if (now := monotonic()) - looked > _A_WHILE:
                         self._guarded(self._listen)
-                        looked = monotonic()
-                    dialogue.submit(mail[1], mail[0], monotonic())
+                        looked = now = monotonic()
+                    dialogue.submit(mail[1], mail[0], now)
                 if dialogue.over or (dialogue.idle and not dialogue.has_ended):
                     break
-                if not dialogue.has_words:
-                    dialogue.rest()
-                if not dialogue.has_words:
-                    self._guarded(self._read)
             yield from dialogue.take_ended()
         except BaseException as interruption:
             self.line.close()
@@ -102,14 +98,18 @@ class Conversation:
                 self.line.write(piece)
         self.line.close()
 
-    def _step(self) -> None:
-        """Write what is to be written, and hear what comes."""
-        self._guarded(self._write, opening=True)
-        self._guarded(self._read, opening=True)
+    def _talk(self) -> None:
+        """Write what there is to be written; with nothing to write, hear what comes, and write what follows."""
+        dialogue = self.dialogue
+        if not dialogue.pieces:
+            dialogue.rest()
+        if not dialogue.pieces:
+            self._read()
+        self._write()
 
     def _write(self) -> None:
         dialogue = self.dialogue
-        while dialogue.has_words:
+        while dialogue.pieces:
             while dialogue.wants_a_look and (words := self.line.look()):
                 dialogue.hear(words, monotonic())
             if (piece := dialogue.next_piece(monotonic())) is not None:

@@ -30,6 +30,7 @@ class SmtpLine(smtplib.SMTP):
     """
 
     sock: socket.socket
+    _wait: "_Poll | _Select"
     untouched: bool = True
     """Whether not a byte has left of what was to be written last."""
 
@@ -51,6 +52,7 @@ class SmtpLine(smtplib.SMTP):
         self.sock = dialled(self._dial, self._server)
         # It never waits by itself: how long to wait is another matter for each word.
         self.sock.settimeout(0)
+        self._wait = _Waiting(self.sock)
 
     @property
     def name(self) -> str:
@@ -66,13 +68,13 @@ class SmtpLine(smtplib.SMTP):
         until = monotonic() + self._server.limits.connect
         layer = TlsLayer(self._server, self._context, self._published)
         try:
-            self._send(layer.shake_hands(b""), until)
+            self._send(layer.shake_hands(b""), until - monotonic())
             while layer.channel is None:
-                self._send(layer.shake_hands(self._receive(until)), until)
+                self._send(layer.shake_hands(self._receive(until)), until - monotonic())
         except TlsError:
             # The alert that says which certificate was not taken: a courtesy, which may fail.
             with suppress(ConnectError):
-                self._send(layer.last_words(), until)
+                self._send(layer.last_words(), until - monotonic())
             raise
         except ConnectError as error:
             raise layer.failed(error) from error
@@ -87,7 +89,7 @@ class SmtpLine(smtplib.SMTP):
         """
         self.untouched = True
         sealed = words if self._tls is None else self._tls.sealed(words)
-        self._send(sealed, monotonic() + self._server.limits.reply)
+        self._send(sealed, self._server.limits.reply)
 
     def read(self, until: float) -> bytes:
         """Whatever comes next, before this moment of the monotonic clock.
@@ -95,10 +97,7 @@ class SmtpLine(smtplib.SMTP):
         Raises:
             ConnectError: nothing came in time, or the line broke.
         """
-        words = self._early()
-        if not words and monotonic() >= until:
-            # It was the caller who took the time: an answer that came meanwhile is an answer.
-            words = self.look()
+        words = self._early() if self._fresh else b""
         while not words:
             came = self._receive(until)
             words = came if self._tls is None else self._tls.opened(came)
@@ -110,24 +109,25 @@ class SmtpLine(smtplib.SMTP):
         Raises:
             ConnectError: the line is closed or broken.
         """
-        if words := self._early():
+        if self._fresh and (words := self._early()):
             return words
-        came = self._received()
+        came = self._received() if self._wait.readable(0) else b""
         return came if self._tls is None or not came else self._tls.opened(came)
 
     def _early(self) -> bytes:
         """What came in one packet with the end of the handshake."""
-        if self._tls is None or not self._fresh:
-            return b""
         self._fresh = False
-        return self._tls.opened(b"")
+        return b"" if self._tls is None else self._tls.opened(b"")
 
-    def _send(self, raw: bytes, until: float) -> None:
-        sent = self._sent(raw)
-        while sent < len(raw):
-            if not _ready(self.sock, until, writing=True):
+    def _send(self, raw: bytes, within: float) -> None:
+        """All of it, within so many seconds."""
+        if (sent := self._sent(raw)) == len(raw):
+            return
+        until, rest = monotonic() + within, memoryview(raw)
+        while sent < len(rest):
+            if not self._wait.writable(until - monotonic()):
                 raise ConnectError(f"{self._server} takes nothing in any more")
-            sent += self._sent(memoryview(raw)[sent:])
+            sent += self._sent(rest[sent:])
 
     def _sent(self, raw: bytes | memoryview) -> int:
         try:
@@ -140,7 +140,8 @@ class SmtpLine(smtplib.SMTP):
         return sent
 
     def _receive(self, until: float) -> bytes:
-        while _ready(self.sock, until):
+        # Where it was the caller who took the time, an answer that came meanwhile is an answer.
+        while self._wait.readable(max(until - monotonic(), 0)):
             if received := self._received():
                 return received
         raise NoAnswerError(f"{self._server} did not answer in time")
@@ -158,24 +159,37 @@ class SmtpLine(smtplib.SMTP):
         return received
 
 
-def _by_poll(sock: socket.socket, until: float, *, writing: bool = False) -> bool:
-    """Whether it can be read from, or written to, before this moment of the monotonic clock."""
-    left = until - monotonic()
-    if left <= 0:
-        return False
-    waiting = select.poll()
-    waiting.register(sock, select.POLLOUT if writing else select.POLLIN)
-    return bool(waiting.poll(left * 1000))
+class _Poll:
+    """Waiting for one socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._reading, self._writing = select.poll(), select.poll()
+        self._reading.register(sock, select.POLLIN)
+        self._writing.register(sock, select.POLLOUT)
+
+    def readable(self, within: float) -> bool:
+        """Whether there is something to read, or will be within so many seconds."""
+        return within >= 0 and bool(self._reading.poll(within * 1000))
+
+    def writable(self, within: float) -> bool:
+        """Whether something can be written, or will be within so many seconds."""
+        return within >= 0 and bool(self._writing.poll(within * 1000))
 
 
-def _by_select(sock: socket.socket, until: float, *, writing: bool = False) -> bool:
+class _Select:
     """The same where the system has no poll."""
-    left = until - monotonic()
-    if left <= 0:
-        return False
-    reading, written = ((), (sock,)) if writing else ((sock,), ())
-    return any(select.select(reading, written, (), left))
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def readable(self, within: float) -> bool:
+        """As of `_Poll`."""
+        return within >= 0 and bool(select.select((self._sock,), (), (), within)[0])
+
+    def writable(self, within: float) -> bool:
+        """As of `_Poll`."""
+        return within >= 0 and bool(select.select((), (self._sock,), (), within)[1])
 
 
 # Python's select takes none of a process's many files but its first thousand, where there is poll.
-_ready = _by_poll if hasattr(select, "poll") else _by_select
+_Waiting: type[_Poll | _Select] = _Poll if hasattr(select, "poll") else _Select

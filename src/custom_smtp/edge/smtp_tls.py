@@ -97,7 +97,7 @@ class TlsLayer:
         self._came.write(came)
         words = b""
         try:
-            while self._came.pending or self._tls.pending():
+            while self._came.pending:  # each read takes a whole record, which is never longer than a chunk
                 if not (more := self._tls.read(_CHUNK)):
                     break
                 words += more
