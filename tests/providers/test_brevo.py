@@ -125,7 +125,8 @@ def test_an_open_and_a_click_keep_who_and_what() -> None:
     assert clicked == Clicked(
         clicked.about, "https://shop.example/", user_agent="Reader/1.0", client="192.0.2.1", second_hand=True
     )
-    assert isinstance(read("click"), Unrecognised)
+    assert isinstance(read("click"), Clicked)
+    assert isinstance(read("click", link=5), Unrecognised)
 
 
 @pytest.mark.parametrize(

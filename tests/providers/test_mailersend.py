@@ -125,7 +125,7 @@ def test_an_open_and_a_click_keep_who_and_what() -> None:
 
     assert opened == Opened(opened.about, user_agent="Reader/1.0", client="192.0.2.1", second_hand=True)
     assert clicked == Clicked(clicked.about, "https://shop.example/", client="192.0.2.1", second_hand=True)
-    assert isinstance(read("clicked"), Unrecognised)
+    assert isinstance(read("clicked"), Clicked)
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,14 @@ def test_an_open_and_a_click_keep_who_and_what() -> None:
     )
 
 
-@pytest.mark.parametrize("told", [{"a": 1}, 5, ["https://shop.example/"], True, None])
+def test_a_click_that_names_no_link_is_still_one() -> None:
+    event = read(event="click")
+
+    assert isinstance(event, Clicked)
+    assert event.url == ""
+
+
+@pytest.mark.parametrize("told", [{"a": 1}, 5, ["https://shop.example/"], True])
 def test_a_click_on_what_is_no_text_is_unrecognised(told: object) -> None:
     assert isinstance(read(event="click", url=told), Unrecognised)
 
@@ -230,7 +237,11 @@ def test_a_kind_that_is_not_known_is_unrecognised() -> None:
 
 
 def test_one_odd_event_never_loses_its_group() -> None:
-    odd: list[dict[str, Any]] = [{"event": "click", "email": "bob@example.net"}, {"event": ["sent"]}, {"time": "soon"}]
+    odd: list[dict[str, Any]] = [
+        {"event": "click", "url": 5, "email": "bob@example.net"},
+        {"event": ["sent"]},
+        {"time": "soon"},
+    ]
     events = MAILJET.read(posted([odd[0], GROUP[0], *odd[1:]]))
 
     assert [type(event) for event in events] == [Unrecognised, Delivered, Unrecognised, Unrecognised]

@@ -111,7 +111,8 @@ def test_what_is_told_of_each_kind_is_kept() -> None:
     assert clicked == Clicked(
         clicked.about, "https://shop.example/", user_agent="Reader/1.0", client="192.0.2.1", second_hand=True
     )
-    assert isinstance(read("click"), Unrecognised)
+    assert isinstance(read("click"), Clicked)
+    assert isinstance(read("click", url=5), Unrecognised)
 
 
 def test_a_mail_that_came_in_is_unrecognised() -> None:
@@ -149,7 +150,7 @@ def test_proven_nonsense_is_malformed(body: bytes) -> None:
 
 def test_one_odd_event_never_loses_its_batch() -> None:
     events = MAILTRAP.read(
-        posted({"events": [{"event": "click", "email": "bob@example.net"}, EVENTS[0], {"event": ["x"]}]})
+        posted({"events": [{"event": "click", "url": 5, "email": "bob@example.net"}, EVENTS[0], {"event": ["x"]}]})
     )
 
     assert [type(event) for event in events] == [Unrecognised, Delivered, Unrecognised]

@@ -228,7 +228,20 @@ def test_an_open_and_a_click_keep_who_and_what_and_whether_it_was_a_machine(pars
     )
 
 
-@pytest.mark.parametrize("told", [{"a": 1}, 5, ["https://shop.example/"], True, None])
+@pytest.mark.parametrize(
+    ("clicks", "url"),
+    [
+        ([{"ts": 1, "url": "https://shop.example/1"}, {"ts": 2, "url": "https://shop.example/2"}], "https://shop.example/2"),
+        ([{"ts": 1}], ""), ([5], ""), ([], ""), (None, ""), ({}, ""),
+    ],
+)  # fmt: skip
+def test_a_click_that_names_no_link_is_the_last_of_its_mail(clicks: object, url: str) -> None:
+    event = read("click", {"clicks": clicks})
+
+    assert event == Clicked(event.about, url, second_hand=True)
+
+
+@pytest.mark.parametrize("told", [{"a": 1}, 5, ["https://shop.example/"], True])
 def test_a_click_on_what_is_no_text_is_unrecognised(told: object) -> None:
     event = read("click", url=told)
 
@@ -317,7 +330,7 @@ def test_an_event_with_nothing_else_in_it_is_still_one(event: str, mail: dict[st
 
 def test_one_odd_event_never_loses_its_batch() -> None:
     odd: list[dict[str, Any]] = [
-        {"event": "click", "msg": {"email": "bob@example.net"}},
+        {"event": "click", "url": 5, "msg": {"email": "bob@example.net"}},
         {"event": ["send"]},
         {"msg": 1},
     ]

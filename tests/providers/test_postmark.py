@@ -225,7 +225,14 @@ def test_two_readers_at_once_are_two_reports(name: str, other: dict[str, Any]) -
     assert read(sample(name)).about.key != read({**sample(name), **other}).about.key
 
 
-@pytest.mark.parametrize("told", [{"a": 1}, 5, ["https://shop.example/"], True, None])
+def test_a_click_that_names_no_link_is_still_one() -> None:
+    event = read({**sample("click"), "OriginalLink": None})
+
+    assert isinstance(event, Clicked)
+    assert event.url == ""
+
+
+@pytest.mark.parametrize("told", [{"a": 1}, 5, ["https://shop.example/"], True])
 def test_a_click_on_what_is_no_text_is_unrecognised(told: object) -> None:
     assert isinstance(read({**sample("click"), "OriginalLink": told}), Unrecognised)
 

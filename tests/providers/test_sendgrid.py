@@ -66,7 +66,7 @@ def test_each_event_of_a_batch_becomes_its_own() -> None:
         Accepted, Deferred, Delivered, Bounced, Bounced, Dropped, Opened, Opened, Clicked, Complained, Unsubscribed,
         Unsubscribed, Resubscribed, Unrecognised,
     ]  # fmt: skip
-    assert [event.about.key for event in events] == [told["sg_event_id"] for told in EVENTS]
+    assert [event.about.key for event in events] == [f"{told['event']} {told['sg_event_id']}" for told in EVENTS]
     assert {event.about.delivery_id for event in events[:-1]} == {"d1"}
     assert {event.about.recipient for event in events[:-1]} == {"ada@example.net"}
     assert events[0].about.at == datetime(2026, 1, 2, 5, 0, 1, tzinfo=UTC)
@@ -141,7 +141,16 @@ def test_a_click_says_which_link(offset: object, link: str) -> None:
     assert (event.url, event.link, event.second_hand) == ("https://shop.example/", link, True)
 
 
-@pytest.mark.parametrize("told", [{"a": 1}, 5, ["https://shop.example/"], True, None])
+def test_samples_that_share_one_id_are_events_of_their_own() -> None:
+    told = {"email": "ada@example.net", "timestamp": 1767330000, "sg_event_id": "sg_event_id"}
+    dropped, clicked = SENDGRID.read(signed([{**told, "event": "dropped"}, {**told, "event": "click"}]))
+
+    assert isinstance(clicked, Clicked)
+    assert clicked.url == ""
+    assert dropped.about.key != clicked.about.key
+
+
+@pytest.mark.parametrize("told", [{"a": 1}, 5, ["https://shop.example/"], True])
 def test_a_click_on_what_is_no_text_is_unrecognised(told: object) -> None:
     assert isinstance(read(event="click", url=told), Unrecognised)
 
@@ -187,7 +196,7 @@ def test_an_event_with_nothing_else_in_it_is_still_one(event: str) -> None:
 
 def test_one_odd_event_never_loses_its_batch() -> None:
     odd: list[dict[str, Any]] = [
-        {"event": "click"},
+        {"event": "click", "url": 5},
         {"event": ["bounce"]},
         {"event": "open", "timestamp": "soon", "email": "bob@example.net"},
     ]

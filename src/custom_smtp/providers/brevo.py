@@ -245,7 +245,7 @@ def _opened_by_proxy(about: About, told: Report) -> Event:
 
 def _clicked(about: About, told: Report) -> Event:
     agent, client = text_in(told, "user_agent"), text_in(told, "ip")
-    return Clicked(about, told["link"], user_agent=agent, client=client, second_hand=True)
+    return Clicked(about, told.get("link") or "", user_agent=agent, client=client, second_hand=True)
 
 
 def _complained(about: About, _told: Report) -> Event:

@@ -241,7 +241,7 @@ def _opened(about: About, details: Report) -> Event:
 
 def _clicked(about: About, details: Report) -> Event:
     agent, client = text_in(details, "user_agent"), text_in(details, "ip")
-    return Clicked(about, details["url"], user_agent=agent, client=client, second_hand=True)
+    return Clicked(about, details.get("url") or "", user_agent=agent, client=client, second_hand=True)
 
 
 def _complained(about: About, _details: Report) -> Event:

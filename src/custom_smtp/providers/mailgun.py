@@ -516,7 +516,7 @@ def _clicked(about: About, told: Report) -> Event:
     bot = _bot(told)
     return Clicked.told(
         about,
-        told.get("url", ""),  # the older samples of this event have none
+        told.get("url") or "",  # the older samples of this event have none
         machine=bool(bot),
         evidence=bot,
         user_agent=_part(told, "client-info").get("user-agent") or "",

@@ -253,7 +253,7 @@ def _opened(about: About, told: Report) -> Event:
 
 
 def _clicked(about: About, told: Report) -> Event:
-    return Clicked.told(about, told["url"], user_agent=told.get("agent") or "", client=told.get("ip") or "")
+    return Clicked.told(about, told.get("url") or "", user_agent=told.get("agent") or "", client=told.get("ip") or "")
 
 
 def _unsubscribed(about: About, told: Report) -> Event:

@@ -241,7 +241,7 @@ def _opened(about: About, told: Report) -> Event:
 
 def _clicked(about: About, told: Report) -> Event:
     agent, client = text_in(told, "user_agent"), text_in(told, "ip")
-    return Clicked(about, told["url"], user_agent=agent, client=client, second_hand=True)
+    return Clicked(about, told.get("url") or "", user_agent=agent, client=client, second_hand=True)
 
 
 _READ: Mapping[str, Callable[[About, Report], Event]] = {

@@ -326,7 +326,7 @@ def _opened(about: About, inside: Report) -> Event:
 def _clicked(about: About, inside: Report) -> Event:
     return Clicked(
         about,
-        inside["url"],
+        inside.get("url") or "",
         link=text_in(inside, "token"),
         user_agent=text_in(inside, "user_agent"),
         client=text_in(inside, "ip_address"),

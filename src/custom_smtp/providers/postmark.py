@@ -310,7 +310,7 @@ def _opened(about: About, told: Report) -> Event:
 
 def _clicked(about: About, told: Report) -> Event:
     agent = told.get("UserAgent") or ""
-    return Clicked.told(about, told["OriginalLink"], user_agent=agent, client=_client(told))
+    return Clicked.told(about, told.get("OriginalLink") or "", user_agent=agent, client=_client(told))
 
 
 def _client(told: Report) -> str:

@@ -266,7 +266,7 @@ def _opened(about: About, inside: Report) -> Event:
 def _clicked(about: About, inside: Report) -> Event:
     click = inside["click"]
     agent, client = text_in(click, "userAgent"), text_in(click, "ipAddress")
-    return Clicked(about, click["link"], user_agent=agent, client=client, second_hand=True)
+    return Clicked(about, click.get("link") or "", user_agent=agent, client=client, second_hand=True)
 
 
 _READ: Mapping[str, Callable[[About, Report], Event]] = {

@@ -589,7 +589,7 @@ def _opened(about: About, part: Report) -> Event:
 
 def _clicked(about: About, part: Report) -> Event:
     agent, client = text_in(part, "userAgent"), text_in(part, "ipAddress")
-    return Clicked(about, part["link"], user_agent=agent, client=client, second_hand=True)
+    return Clicked(about, part.get("link") or "", user_agent=agent, client=client, second_hand=True)
 
 
 def _changed_topics(part: Report) -> list[Report]:

@@ -343,7 +343,7 @@ def _clicked(about: About, told: Report) -> Event:
     prefetched, _ = _marks_of_a_machine(told)
     return Clicked.told(
         about,
-        told.get("target_link_url", ""),
+        told.get("target_link_url") or "",
         link=told.get("target_link_name") or "",
         machine=prefetched,
         evidence=_evidence(prefetched, proxied=False),
