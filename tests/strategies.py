@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from custom_smtp.archive import Copy
 from custom_smtp.claims import Claim
 from custom_smtp.errors import Retry, Step
-from custom_smtp.events import About, BounceKind, Cause, Delivered, Event
+from custom_smtp.events import About, BounceKind, Cause, Delivered, DropKind, Dropped, Event
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.replies import Reply
 
@@ -55,7 +55,6 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "error": any_text,
     "retry": st.sampled_from(Retry),
     "at_step": st.sampled_from(Step),
-    "kind": st.sampled_from(BounceKind),
     "cause": st.sampled_from(Cause),
     "reason": any_text,
     "status": any_text,
@@ -77,7 +76,11 @@ replies = st.builds(Reply, st.integers(200, 599), any_text)
 
 
 def _of(kind: type) -> st.SearchStrategy[Event]:
-    known = {**_FIELDS, "reply": any_text if kind is Delivered else replies}
+    known = {
+        **_FIELDS,
+        "reply": any_text if kind is Delivered else replies,
+        "kind": st.sampled_from(DropKind if kind is Dropped else BounceKind),
+    }
     return st.builds(kind, **{field.name: known[field.name] for field in fields(kind)})
 
 

@@ -14,6 +14,9 @@ from custom_smtp.events import (
     BounceKind,
     Cause,
     Clicked,
+    Deferred,
+    Delivered,
+    Dropped,
     Event,
     Opened,
     Refused,
@@ -159,3 +162,29 @@ def test_equal_reports_are_equal_events() -> None:
 @pytest.mark.parametrize(("code", "permanent"), [(451, False), (550, True)])
 def test_a_refusal_says_whether_it_is_for_good(code: int, permanent: bool) -> None:
     assert Refused(ABOUT, Reply(code), Step.RCPT).permanent is permanent
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("550 5.1.1 no such user", 550),
+        ("550-5.1.1 no such user", 550),
+        ("451", 451),
+        ("smtp;550 5.1.1 no", 550),
+        ("bad_mailbox smtp; 552 full", 552),
+        ("sent (250 2.0.0 OK 1498093527)", 250),
+        ("user unknown: 550 no", 550),
+        ("host mx.example.net said 554 5.7.1 no", 554),
+        ("suppress-bounce: 605 Not delivering to previously bounced address", None),
+        ("5.1.1 no such user", None),
+        ("more than 500 messages", None),
+        ("queued as 4501A", None),
+        ("4500 no", None),
+        ("192.0.2.250 5.1.1", None),
+        ("", None),
+    ],
+)
+def test_the_smtp_code_is_told_where_the_words_tell_it(said: str, code: int | None) -> None:
+    told = Delivered(ABOUT, said), Deferred(ABOUT, said), Bounced(ABOUT, BounceKind.HARD, said), Dropped(ABOUT, said)
+
+    assert [event.smtp_code for event in told] == [code] * 4

@@ -13,9 +13,10 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NoReturn
 
+from .bounce_phrases import CAUSE_OF_STATUS
 from .checks import SURROGATE
 from .errors import MalformedError
-from .events import About, Event, Unrecognised
+from .events import About, Cause, Event, Unrecognised
 from .identifiers import DeliveryId, delivery_id_in
 from .system import EPOCH
 from .web import BODY_LIMIT, Request
@@ -275,6 +276,11 @@ _status_in_short = lru_cache(maxsize=512)(_status_in)  # a field for the status 
 
 # What stands before it is looked at last, so that the search skips from one first digit to the next.
 _STATUS = re.compile(r"[245]\.(?<![\d.]..)\d{1,3}\.\d{1,3}(?!\.?\d)", re.ASCII)
+
+
+def told_cause(cause: Cause, status: str) -> Cause:
+    """The cause that a provider names; where it names none, the one that the enhanced status stands for."""
+    return cause if cause is not Cause.UNKNOWN or not status else CAUSE_OF_STATUS.get(status[2:], cause)
 
 
 def synthetic_key(

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import attrs
 
 from .errors import ArchiveError, Retry, Step
-from .events import About, BounceKind, Cause, Event
+from .events import About, BounceKind, Cause, DropKind, Dropped, Event
 from .identifiers import DeliveryId
 from .replies import Reply
 
@@ -33,6 +33,9 @@ _READ: dict[str, Callable[[Any], object]] = {
     "cause": Cause,
 }
 """How a field becomes a value again, where JSON alone does not say it."""
+
+_READ_OF: dict[type, dict[str, Callable[[Any], object]]] = {Dropped: {**_READ, "kind": DropKind}}
+"""The same for the events whose field has a name of `_READ` and another meaning."""
 
 
 def write_event(event: Event) -> str:
@@ -75,7 +78,8 @@ def read_event(text: str) -> Event:
                 f"an event of format {version!r}: this version reads format {VERSION}; upgrade custom_smtp"
             )
         kind = _CLASS_OF[told.pop("event")]
-        event: Event = kind(**{name: _READ[name](value) if name in _READ else value for name, value in told.items()})
+        read = _READ_OF.get(kind, _READ)
+        event: Event = kind(**{name: read[name](value) if name in read else value for name, value in told.items()})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ArchiveError(f"not an event: {text[:80]!r}") from error
     return event

@@ -3,6 +3,7 @@
 State is worked out from events (see `custom_smtp.state`), so late, double or disordered reports do no harm.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import Enum
@@ -212,6 +213,24 @@ class Delivered:
         if type(self.reply) is not str:
             _check_texts(self)
 
+    @property
+    def smtp_code(self) -> int | None:
+        """The three digits that the recipient's server answered, such as 250; None where the report tells none."""
+        return _smtp_code_in(self.reply)
+
+
+def _smtp_code_in(said: str) -> int | None:
+    """A server's reply code (RFC 5321 section 4.2), as reports write it: in front, or where the server is quoted."""
+    found = _SMTP_CODE.search(said)
+    return int(found[1] or found[2]) if found else None
+
+
+_SMTP_CODE = re.compile(
+    r"(?:^|smtp; ?|[(:] ?)([245][0-5]\d)(?=[\s-]|$)"  # "550 no", "smtp;550 no", "sent (250 OK)", "it said: 550 no"
+    r"|(?<![\d.])([245][0-5]\d)(?=[ -][245]\.\d{1,3}\.\d)",  # "they said 550 5.1.1 no"
+    re.ASCII,
+)
+
 
 @frozen
 class Deferred:
@@ -232,6 +251,11 @@ class Deferred:
     def __attrs_post_init__(self) -> None:
         if not (type(self.reason) is type(self.status) is str):
             _check_texts(self)
+
+    @property
+    def smtp_code(self) -> int | None:
+        """The three digits that the recipient's server answered, such as 451; None where the reason tells none."""
+        return _smtp_code_in(self.reason)
 
 
 class BounceKind(Enum):
@@ -283,17 +307,51 @@ class Bounced:
         if not (type(self.reason) is type(self.status) is str):
             _check_texts(self)
 
+    @property
+    def smtp_code(self) -> int | None:
+        """The three digits that the recipient's server answered, such as 550; None where the reason tells none."""
+        return _smtp_code_in(self.reason)
+
+
+class DropKind(Enum):
+    """Why a provider did not even try, and what to do about it."""
+
+    SUPPRESSED = "suppressed"
+    """The person bounced, complained or unsubscribed before, or stands on a list of yours there. Do not write again."""
+    INVALID = "invalid"
+    """The address cannot be one, or its domain takes no mail. Do not write to it again."""
+    POLICY = "policy"
+    """A rule of the provider's on the mail, its sender or your account: a spam filter, a quota. Look at its reason."""
+    FAILED = "failed"
+    """The mail could not be made or handed on: a template, a header of the provider's. Mend it."""
+    UNKNOWN = "unknown"
+    """The report does not say, or not in words known here. Read its reason."""
+
 
 @frozen
 class Dropped:
-    """The provider did not even try, since the person had bounced, complained or unsubscribed before."""
+    """The provider did not even try.
+
+    Attributes:
+        about: which mail.
+        reason: in the words of whoever reported it.
+        kind: the reason as one of a few.
+        status: the enhanced status code (RFC 3463); empty where none was told.
+    """
 
     about: About
     reason: str = ""
+    kind: DropKind = DropKind.UNKNOWN
+    status: str = ""
 
     def __attrs_post_init__(self) -> None:
-        if type(self.reason) is not str:
+        if not (type(self.reason) is type(self.status) is str):
             _check_texts(self)
+
+    @property
+    def smtp_code(self) -> int | None:
+        """The three digits that the provider gives for it, such as 554; None where the reason tells none."""
+        return _smtp_code_in(self.reason)
 
 
 @frozen(slots=False)

@@ -40,6 +40,7 @@ from ._webhook_reports import (
     moment,
     synthetic_key,
     text_in,
+    told_cause,
 )
 from .errors import ConfigurationError, MalformedError, UncheckedError, UnverifiedError, WebhookError
 from .events import Event
@@ -76,6 +77,7 @@ __all__ = [
     "came_at",
     "moment",
     "enhanced_status",
+    "told_cause",
     "synthetic_key",
     "delivery_id_in",
     "delivery_id_in_message_id",

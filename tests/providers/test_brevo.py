@@ -19,6 +19,7 @@ from custom_smtp.events import (
     Complained,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -88,9 +89,9 @@ def test_other_names_of_one_event_are_known(event: str, kind: type) -> None:
 @pytest.mark.parametrize(
     ("event", "reason", "kind", "cause"),
     [
-        ("hard_bounce", "550-5.1.1 no such user", "HARD", Cause.UNKNOWN),
+        ("hard_bounce", "550-5.1.1 no such user", "HARD", Cause.NO_SUCH_USER),
         ("hard_bounce", "554 5.7.1 spam", "BLOCK", Cause.POLICY),
-        ("soft_bounce", "552 5.2.2 no room", "SOFT", Cause.UNKNOWN),
+        ("soft_bounce", "552 5.2.2 no room", "SOFT", Cause.MAILBOX_FULL),
         ("soft_bounce", "550 5.7.26 not authenticated", "BLOCK", Cause.POLICY),
         ("invalid_email", "invalid", "HARD", Cause.NO_SUCH_USER),
         ("hard_bounce", "", "HARD", Cause.UNKNOWN),
@@ -106,8 +107,9 @@ def test_hard_soft_and_block_are_told_apart(event: str, reason: str, kind: str, 
 def test_a_deferral_and_a_drop_say_why() -> None:
     deferred, dropped = read("deferred", reason="451 4.7.1 later"), read("blocked", reason="blacklisted")
 
-    assert deferred == Deferred(deferred.about, "451 4.7.1 later", "4.7.1")
-    assert dropped == Dropped(dropped.about, "blacklisted")
+    assert deferred == Deferred(deferred.about, "451 4.7.1 later", "4.7.1", Cause.POLICY)
+    assert dropped == Dropped(dropped.about, "blacklisted", DropKind.SUPPRESSED)
+    assert read("error") == Dropped(read("error").about, kind=DropKind.FAILED)
 
 
 @pytest.mark.parametrize("event", ["proxy_open", "unique_proxy_open"])

@@ -21,6 +21,7 @@ from custom_smtp.events import (
     Complained,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -97,7 +98,8 @@ def test_hard_soft_and_block_are_told_apart(kind: str, meta: object, expected: t
 
     assert isinstance(event, Bounced)
     assert (event.kind.name, event.reason, event.status) == expected
-    assert event.cause is (Cause.POLICY if event.kind is BounceKind.BLOCK else Cause.UNKNOWN)
+    causes = {"5.1.1": Cause.NO_SUCH_USER, "5.2.2": Cause.MAILBOX_FULL, "5.7.1": Cause.POLICY, "": Cause.UNKNOWN}
+    assert event.cause is causes[event.status]
 
 
 def test_a_deferral_a_drop_and_an_unsubscription_say_why() -> None:
@@ -105,8 +107,8 @@ def test_a_deferral_a_drop_and_an_unsubscription_say_why() -> None:
     dropped = read("suppressed", {"suppression_reason": "hard_bounced"})
     unsubscribed = read("unsubscribed", {"unsubscribe_reason": "option_1"})
 
-    assert deferred == Deferred(deferred.about, "4.7.1 later", "4.7.1")
-    assert dropped == Dropped(dropped.about, "hard_bounced")
+    assert deferred == Deferred(deferred.about, "4.7.1 later", "4.7.1", Cause.POLICY)
+    assert dropped == Dropped(dropped.about, "hard_bounced", DropKind.SUPPRESSED)
     assert unsubscribed == Unsubscribed(unsubscribed.about, "option_1")
 
 

@@ -21,6 +21,7 @@ from custom_smtp.events import (
     Complained,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -125,7 +126,7 @@ def test_a_mail_that_came_in_is_unrecognised() -> None:
         (failed("generic", 498, message="No MX for example.net"), "SOFT", "", Cause.UNKNOWN),
         (failed("generic", 554, message="5.7.1 spam"), "BLOCK", "5.7.1", Cause.POLICY),
         (failed("generic", 550, message="no such user"), "HARD", "", Cause.UNKNOWN),
-        (failed("generic", 451, message="4.7.1 later"), "SOFT", "4.7.1", Cause.UNKNOWN),
+        (failed("generic", 451, message="4.7.1 later"), "SOFT", "4.7.1", Cause.POLICY),
         (failed("generic"), "UNDETERMINED", "", Cause.UNKNOWN),
         (failed("made up tomorrow", 7), "UNDETERMINED", "", Cause.UNKNOWN),
         (read(event="failed"), "UNDETERMINED", "", Cause.UNKNOWN),
@@ -165,14 +166,15 @@ def test_a_bounce_keeps_the_code_and_the_servers_words(event: Event, reason: str
     ],
 )  # fmt: skip
 def test_what_was_not_even_tried_is_dropped(event: Event, reason: str) -> None:
-    assert event == Dropped(event.about, reason)
+    rejected = "event" in (event.about.raw or {}) and (event.about.raw or {})["event"] == "rejected"
+    assert event == Dropped(event.about, reason, DropKind.POLICY if rejected else DropKind.SUPPRESSED)
 
 
 def test_a_temporary_failure_is_no_bounce() -> None:
     event = failed("generic", 421, "temporary", message="4.7.0 later")
     grey, block = failed("greylisted", 450, "temporary"), failed("espblock", 421, "temporary")
 
-    assert event == Deferred(event.about, "421 4.7.0 later", "4.7.0")
+    assert event == Deferred(event.about, "421 4.7.0 later", "4.7.0", Cause.POLICY)
     assert grey == Deferred(grey.about, "450", cause=Cause.GREYLISTED)
     assert block == Deferred(block.about, "421", cause=Cause.POLICY)
 
@@ -366,17 +368,17 @@ def test_old_bounces_are_told_apart(fields: dict[str, str], kind: str, status: s
 
 
 @pytest.mark.parametrize(
-    ("fields", "reason"),
+    ("fields", "reason", "kind"),
     [
-        ({"reason": "hardfail", "code": "607", "description": "marked as spam"}, "607 marked as spam"),
-        ({"reason": "hardfail"}, "hardfail"),
-        ({"reason": "hardfail", "code": "many"}, "many"),
+        ({"reason": "hardfail", "code": "607", "description": "marked as spam"}, "607 marked as spam", "SUPPRESSED"),
+        ({"reason": "hardfail"}, "hardfail", "UNKNOWN"),
+        ({"reason": "hardfail", "code": "many"}, "many", "UNKNOWN"),
     ],
 )
-def test_an_old_drop_was_not_even_tried(fields: dict[str, str], reason: str) -> None:
+def test_an_old_drop_was_not_even_tried(fields: dict[str, str], reason: str, kind: str) -> None:
     event = old({"event": "dropped", **fields})
 
-    assert event == Dropped(event.about, reason)
+    assert event == Dropped(event.about, reason, DropKind[kind])
 
 
 @pytest.mark.parametrize("boundary", ["", "x"])

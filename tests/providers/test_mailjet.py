@@ -18,6 +18,7 @@ from custom_smtp.events import (
     Complained,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -26,7 +27,7 @@ from custom_smtp.events import (
 )
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.providers import mailjet
-from custom_smtp.providers.mailjet import ERRORS, SUPPRESSED, Mailjet
+from custom_smtp.providers.mailjet import BLOCKED, ERRORS, NOT_TRIED, Mailjet
 from custom_smtp.testing.contracts import feedback_contract
 from custom_smtp.testing.webhooks import Payload, mailjet_request
 from custom_smtp.web import Request
@@ -121,8 +122,8 @@ def test_a_click_on_what_is_no_text_is_unrecognised(told: object) -> None:
 
 
 def test_every_error_of_the_documentation_is_decided() -> None:
-    assert {*ERRORS, *SUPPRESSED} == ALL_ERRORS
-    assert len(ERRORS) + len(SUPPRESSED) == len(ALL_ERRORS)
+    assert {*ERRORS, *NOT_TRIED} == ALL_ERRORS
+    assert len(ERRORS) + len(NOT_TRIED) == len(ALL_ERRORS)
 
 
 @pytest.mark.parametrize(
@@ -179,19 +180,20 @@ def test_greylisting_is_a_delay(hard: object) -> None:
     assert event == Deferred(event.about, "greylisted: 451 4.7.1 later", "4.7.1", cause=Cause.GREYLISTED)
 
 
-@pytest.mark.parametrize("error", sorted(SUPPRESSED))
+@pytest.mark.parametrize("error", sorted(NOT_TRIED))
 @pytest.mark.parametrize("kind", ["bounce", "blocked"])
 def test_what_mailjet_did_not_try_is_no_bounce(kind: str, error: str) -> None:
     event = read(event=kind, error=error, error_related_to="mailjet", hard_bounce=True)
 
-    assert event == Dropped(event.about, error)
+    assert event == Dropped(event.about, error, NOT_TRIED[error])
 
 
 @pytest.mark.parametrize("error", ["user unknown", "greylisted", "something new", ""])
-def test_whatever_is_blocked_was_not_tried(error: str) -> None:
-    event = read(event="blocked", error=error, error_related_to="recipient")
+@pytest.mark.parametrize(("related", "kind"), [*BLOCKED.items(), ("new", DropKind.UNKNOWN), (None, DropKind.UNKNOWN)])
+def test_whatever_is_blocked_was_not_tried(error: str, related: str | None, kind: DropKind) -> None:
+    event = read(event="blocked", error=error, error_related_to=related)
 
-    assert event == Dropped(event.about, error)
+    assert event == Dropped(event.about, error, kind)
 
 
 # ---- which mail, which person, when ----------------------------------------------------------------------------------

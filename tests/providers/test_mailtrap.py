@@ -20,6 +20,7 @@ from custom_smtp.events import (
     Complained,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -101,12 +102,14 @@ def test_what_is_told_of_each_kind_is_kept() -> None:
     who = {"ip": "192.0.2.1", "user_agent": "Reader/1.0"}
     bounced = read("bounce", response="5.1.1 no such user", response_code=550)
     said = read("soft_bounce", response="452 4.2.2 no room", response_code=452)
-    waiting, dropped = read("suspension", reason="not verified"), read("reject", reason="suppressed")
+    waiting, dropped = read("suspension", reason="not verified"), read("reject", reason="On the suppression list")
     opened, clicked = read("open", **who), read("click", url="https://shop.example/", **who)
 
-    assert bounced == Bounced(bounced.about, BounceKind.HARD, "550 5.1.1 no such user", "5.1.1")
-    assert said == Deferred(said.about, "452 4.2.2 no room", "4.2.2")
-    assert (waiting, dropped) == (Deferred(waiting.about, "not verified"), Dropped(dropped.about, "suppressed"))
+    assert bounced == Bounced(bounced.about, BounceKind.HARD, "550 5.1.1 no such user", "5.1.1", Cause.NO_SUCH_USER)
+    assert said == Deferred(said.about, "452 4.2.2 no room", "4.2.2", Cause.MAILBOX_FULL)
+    assert waiting == Deferred(waiting.about, "not verified")
+    assert dropped == Dropped(dropped.about, "On the suppression list", DropKind.SUPPRESSED)
+    assert read("reject", reason="no") == Dropped(read("reject", reason="no").about, "no")
     assert opened == Opened(opened.about, user_agent="Reader/1.0", client="192.0.2.1", second_hand=True)
     assert clicked == Clicked(
         clicked.about, "https://shop.example/", user_agent="Reader/1.0", client="192.0.2.1", second_hand=True

@@ -25,6 +25,7 @@ from custom_smtp.events import (
     Complained,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -34,7 +35,7 @@ from custom_smtp.events import (
 )
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.providers import mandrill
-from custom_smtp.providers.mandrill import METADATA_BYTES, Mandrill
+from custom_smtp.providers.mandrill import METADATA_BYTES, REJECTIONS, Mandrill
 from custom_smtp.replies import Reply
 from custom_smtp.state import why_not_to_write
 from custom_smtp.testing.contracts import feedback_contract
@@ -125,7 +126,7 @@ def test_a_delivery_without_its_dialogue_is_still_one(dialogue: object) -> None:
 def test_a_delay_tells_the_servers_words_wherever_they_stand(mail: dict[str, Any], fields: dict[str, Any]) -> None:
     event = read("deferral", mail, **fields)
 
-    assert event == Deferred(event.about, "451 4.7.1 later", "4.7.1")
+    assert event == Deferred(event.about, "451 4.7.1 later", "4.7.1", Cause.POLICY)
 
 
 # ---- bounces ---------------------------------------------------------------------------------------------------------
@@ -183,6 +184,7 @@ def test_an_automatic_reply_is_no_bounce(code: object) -> None:
 @pytest.mark.parametrize(
     ("mail", "fields", "reason"),
     [
+        *(({"reject_reason": reason}, {}, reason) for reason in REJECTIONS),
         ({"reject": {"reason": "hard-bounce"}}, {}, "hard-bounce"),
         ({"reject": "unsigned"}, {}, "unsigned"),
         ({"reject": None}, {"reject": {"reason": "rule"}}, "rule"),
@@ -194,7 +196,7 @@ def test_an_automatic_reply_is_no_bounce(code: object) -> None:
 def test_a_rejection_says_why_where_it_can(mail: dict[str, Any], fields: dict[str, Any], reason: str) -> None:
     event = read("reject", mail, **fields)
 
-    assert event == Dropped(event.about, reason)
+    assert event == Dropped(event.about, reason, REJECTIONS.get(reason, DropKind.UNKNOWN))
 
 
 # ---- readers ---------------------------------------------------------------------------------------------------------

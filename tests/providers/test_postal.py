@@ -22,6 +22,7 @@ from custom_smtp.events import (
     Clicked,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -103,7 +104,7 @@ def test_what_is_told_of_each_kind_is_kept() -> None:
     )
 
     assert delivered == Delivered(delivered.about, "250 2.0.0 OK")
-    assert deferred == Deferred(deferred.about, "451 4.7.1 later", "4.7.1")
+    assert deferred == Deferred(deferred.about, "451 4.7.1 later", "4.7.1", Cause.POLICY)
     assert without_words == Deferred(without_words.about, "No SMTP servers were available for example.net.")
     assert opened == Opened(opened.about, user_agent="Reader/1.0", client="192.0.2.1", second_hand=True)
     assert clicked == Clicked(
@@ -129,11 +130,11 @@ def test_hard_soft_and_block_are_told_apart(status: str, kind: str, cause: Cause
     assert event == Bounced(event.about, BounceKind[kind], f"550 {status} no", status, cause=cause)
 
 
-@pytest.mark.parametrize("details", REFUSED_BY_POSTAL)
-def test_what_postal_did_not_try_is_no_bounce(details: str) -> None:
+@pytest.mark.parametrize(("details", "kind"), REFUSED_BY_POSTAL.items())
+def test_what_postal_did_not_try_is_no_bounce(details: str, kind: DropKind) -> None:
     event = read("MessageDeliveryFailed", details=f"{details}, it says", output="")
 
-    assert event == Dropped(event.about, f"{details}, it says")
+    assert event == Dropped(event.about, f"{details}, it says", kind)
 
 
 def test_what_was_tried_too_often_has_expired() -> None:

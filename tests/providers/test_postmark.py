@@ -14,10 +14,12 @@ from custom_smtp.events import (
     AutoReplied,
     Bounced,
     BounceKind,
+    Cause,
     Clicked,
     Complained,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -383,7 +385,9 @@ def test_a_code_alone_says_the_type(code: int, kind: str) -> None:
 
     assert type(event) is type(read(named))
     if isinstance(event, Bounced):
-        assert (event.kind, event.cause) == KINDS[kind]
+        verdict, cause = KINDS[kind]
+        by_status = Cause.NO_SUCH_USER if cause is Cause.UNKNOWN else cause  # of the sample's 5.1.1
+        assert (event.kind, event.cause) == (verdict, by_status)
 
 
 @pytest.mark.parametrize("code", [3, None, "1", [1], True])
@@ -403,10 +407,25 @@ def test_another_code_is_unrecognised_or_taken_for_what_it_equals(code: object) 
     ],
 )
 def test_a_bounce_says_what_it_calls_for(kind: str, cause: str) -> None:
-    event = read({**sample("bounce"), "Type": kind})
+    event = read({**sample("bounce"), "Type": kind, "Description": "", "Details": "smtp;550 no"})
 
     assert isinstance(event, Bounced)
-    assert event.cause.name == cause
+    assert (event.cause.name, event.smtp_code) == (cause, 550)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("ManuallyDeactivated", DropKind.SUPPRESSED),
+        ("Unconfirmed", DropKind.POLICY),
+        ("SMTPApiError", DropKind.FAILED),
+        ("TemplateRenderingFailed", DropKind.FAILED),
+    ],
+)
+def test_what_was_not_even_tried_says_why(kind: str, expected: DropKind) -> None:
+    event = read({**sample("bounce"), "Type": kind, "Description": "no", "Details": ""})
+
+    assert event == Dropped(event.about, "no", expected)
 
 
 def test_a_mail_is_marked_once_and_tracking_is_off() -> None:

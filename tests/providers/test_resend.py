@@ -21,6 +21,7 @@ from custom_smtp.events import (
     Complained,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -120,21 +121,23 @@ def test_hard_soft_and_block_are_told_apart(kind: str, subtype: str, verdict: st
 def test_a_bounce_keeps_the_servers_words_and_status(bounce: object, reason: str, status: str) -> None:
     event = read("email.bounced", bounce=bounce)
 
-    assert event == Bounced(event.about, BounceKind.UNDETERMINED, reason, status)
+    assert event == Bounced(
+        event.about, BounceKind.UNDETERMINED, reason, status, Cause.NO_SUCH_USER if status else Cause.UNKNOWN
+    )
 
 
 @pytest.mark.parametrize("subtype", SUPPRESSED)
 def test_what_resend_did_not_try_is_no_bounce(subtype: str) -> None:
     event = read("email.bounced", bounce={"type": "Permanent", "subType": subtype, "message": "suppressed"})
 
-    assert event == Dropped(event.about, "suppressed")
+    assert event == Dropped(event.about, "suppressed", DropKind.SUPPRESSED)
 
 
 @pytest.mark.parametrize(("kind", "part"), [("email.failed", "failed"), ("email.suppressed", "suppressed")])
 def test_what_was_not_sent_says_why(kind: str, part: str) -> None:
     event = read(kind, **{part: {"reason": "quota", "type": "x"}})
 
-    assert event == Dropped(event.about, "quota")
+    assert event == Dropped(event.about, "quota", DropKind(part))
     assert isinstance(read(kind), Dropped)
 
 

@@ -20,10 +20,12 @@ from custom_smtp.events import (
     Accepted,
     Bounced,
     BounceKind,
+    Cause,
     Clicked,
     Complained,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -33,7 +35,7 @@ from custom_smtp.events import (
 )
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.providers import sendgrid
-from custom_smtp.providers.sendgrid import MAX_AGE, SendGrid
+from custom_smtp.providers.sendgrid import DROPS, MAX_AGE, SendGrid
 from custom_smtp.state import why_not_to_write
 from custom_smtp.testing.contracts import feedback_contract
 from custom_smtp.testing.webhooks import Payload, SendGridSigner
@@ -108,17 +110,27 @@ def test_hard_soft_and_block_are_told_apart(fields: dict[str, object], kind: str
 def test_a_bounce_keeps_the_servers_words() -> None:
     event = read(event="bounce", type="bounce", reason="550 5.1.1 no such user")
 
-    assert event == Bounced(event.about, BounceKind.HARD, "550 5.1.1 no such user", "5.1.1")
+    assert event == Bounced(event.about, BounceKind.HARD, "550 5.1.1 no such user", "5.1.1", Cause.NO_SUCH_USER)
 
 
 def test_a_deferral_and_a_drop_say_why() -> None:
     deferred, dropped = (
-        read(event="deferred", response="451 4.7.1 later"),
+        read(event="deferred", response="451 4.2.2 later"),
         read(event="dropped", reason="Bounced Address"),
     )
 
-    assert deferred == Deferred(deferred.about, "451 4.7.1 later", "4.7.1")
-    assert dropped == Dropped(dropped.about, "Bounced Address")
+    assert deferred == Deferred(deferred.about, "451 4.2.2 later", "4.2.2", Cause.MAILBOX_FULL)
+    assert dropped == Dropped(dropped.about, "Bounced Address", DropKind.SUPPRESSED)
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [*DROPS.items(), ("Spam Content", DropKind.POLICY), ("new", DropKind.UNKNOWN), (None, DropKind.UNKNOWN)],
+)
+def test_a_drop_tells_what_kind_of_reason_it_has(reason: str | None, kind: DropKind) -> None:
+    event = read(event="dropped", reason=reason, status="5.0.0")
+
+    assert event == Dropped(event.about, reason or "", kind, "5.0.0")
 
 
 @pytest.mark.parametrize(("told", "machine"), [(True, True), ("true", True), (False, False), (None, False)])

@@ -22,6 +22,7 @@ from custom_smtp.events import (
     Complained,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -145,22 +146,39 @@ def test_without_a_known_class_the_status_tells(fields: dict[str, object], kind:
 
 
 @pytest.mark.parametrize(
-    ("fields", "reason"),
+    ("fields", "reason", "status"),
     [
-        ({"raw_reason": "550 5.1.1 x", "reason": "550 5.1.1 ...", "error_code": "550"}, "550 5.1.1 x"),
-        ({"reason": "550 5.1.1 ...", "error_code": "550"}, "550 5.1.1 ..."),
-        ({"reason": "mailbox full", "error_code": 552}, "552 mailbox full"),
-        ({"error_code": "552"}, "552"),
-        ({}, ""),
+        ({"raw_reason": "550 5.1.1 x", "reason": "550 5.1.1 ...", "error_code": "550"}, "550 5.1.1 x", "5.1.1"),
+        ({"reason": "550 5.1.1 ...", "error_code": "550"}, "550 5.1.1 ...", "5.1.1"),
+        ({"reason": "mailbox full", "error_code": 552}, "552 mailbox full", ""),
+        ({"error_code": "552"}, "552", ""),
+        ({}, "", ""),
     ],
 )
-def test_the_servers_own_words_are_kept_with_the_code(fields: dict[str, object], reason: str) -> None:
+def test_the_servers_own_words_are_kept_with_the_code(fields: dict[str, object], reason: str, status: str) -> None:
     bounced, delayed, dropped = (read(type=kind, **fields) for kind in ("bounce", "delay", "policy_rejection"))
 
     assert isinstance(bounced, Bounced)
     assert isinstance(delayed, Deferred)
-    assert dropped == Dropped(dropped.about, reason)
+    assert dropped == Dropped(dropped.about, reason, DropKind.POLICY, status)
     assert bounced.reason == delayed.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "expected"),
+    [
+        ("policy_rejection", "550 5.7.1 the domain is not verified", DropKind.POLICY),
+        ("policy_rejection", "554 5.7.1 recipient address suppressed due to customer policy", DropKind.SUPPRESSED),
+        ("generation_rejection", "554 5.7.1 recipient address suppressed due to customer policy", DropKind.SUPPRESSED),
+        ("generation_rejection", "554 5.7.1 no", DropKind.POLICY),
+        ("generation_failure", "554 5.3.3 [internal] part html", DropKind.FAILED),
+    ],
+)
+def test_what_was_not_even_tried_says_why(kind: str, reason: str, expected: DropKind) -> None:
+    event = read(type=kind, raw_reason=reason)
+
+    assert event == Dropped(event.about, reason, expected, "5.3.3" if "5.3.3" in reason else "5.7.1")
+    assert event.smtp_code == int(reason[:3])
 
 
 def test_a_delay_says_why() -> None:

@@ -24,6 +24,7 @@ from ..events import (
     Complained,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -54,6 +55,7 @@ from ..webhooks import (
     some_secrets,
     synthetic_key,
     text_in,
+    told_cause,
 )
 
 Report = dict[str, Any]
@@ -214,16 +216,18 @@ def _bounced(kind: BounceKind, cause: Cause, about: About, told: Report) -> Even
     status = enhanced_status(reason)
     if status.startswith("5.7."):  # RFC 3463 section 3.8: security or policy
         return Bounced(about, BounceKind.BLOCK, reason, status, cause=Cause.POLICY)
-    return Bounced(about, kind, reason, status, cause=cause)
+    return Bounced(about, kind, reason, status, told_cause(cause, status))
 
 
 def _delayed(about: About, told: Report) -> Event:
     reason = text_in(told, "reason")
-    return Deferred(about, reason, enhanced_status(reason))
+    status = enhanced_status(reason)
+    return Deferred(about, reason, status, told_cause(Cause.UNKNOWN, status))
 
 
-def _dropped(about: About, told: Report) -> Event:
-    return Dropped(about, text_in(told, "reason"))
+def _dropped(kind: DropKind, about: About, told: Report) -> Event:
+    reason = text_in(told, "reason")
+    return Dropped(about, reason, kind, enhanced_status(reason))
 
 
 def _opened(about: About, told: Report) -> Event:
@@ -264,8 +268,8 @@ _READ: Mapping[str, Callable[[About, Report], Event]] = {
     "hard_bounce": partial(_bounced, BounceKind.HARD, Cause.UNKNOWN),
     "invalid_email": partial(_bounced, BounceKind.HARD, Cause.NO_SUCH_USER),
     "soft_bounce": partial(_bounced, BounceKind.SOFT, Cause.UNKNOWN),
-    "blocked": _dropped,
-    "error": _dropped,
+    "blocked": partial(_dropped, DropKind.SUPPRESSED),
+    "error": partial(_dropped, DropKind.FAILED),
     "spam": _complained,
     "complaint": _complained,
     "unsubscribed": _unsubscribed,

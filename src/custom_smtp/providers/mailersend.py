@@ -24,6 +24,7 @@ from ..events import (
     Complained,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -46,6 +47,7 @@ from ..webhooks import (
     some_secrets,
     synthetic_key,
     text_in,
+    told_cause,
 )
 
 Report = dict[str, Any]
@@ -227,12 +229,13 @@ def _bounced(kind: BounceKind, about: About, details: Report) -> Event:
     status = enhanced_status(reason)
     if status.startswith("5.7."):  # RFC 3463 section 3.8: security or policy
         return Bounced(about, BounceKind.BLOCK, reason, status, cause=Cause.POLICY)
-    return Bounced(about, kind, reason, status)
+    return Bounced(about, kind, reason, status, told_cause(Cause.UNKNOWN, status))
 
 
 def _delayed(about: About, details: Report) -> Event:
     reason = _reason(details)
-    return Deferred(about, reason, enhanced_status(reason))
+    status = enhanced_status(reason)
+    return Deferred(about, reason, status, told_cause(Cause.UNKNOWN, status))
 
 
 def _opened(about: About, details: Report) -> Event:
@@ -255,7 +258,7 @@ _READ: Mapping[str, Callable[[About, Report], Event]] = {
     "deferred": _delayed,
     "hard_bounced": partial(_bounced, BounceKind.HARD),
     "soft_bounced": partial(_bounced, BounceKind.SOFT),
-    "suppressed": lambda about, details: Dropped(about, _reason(details)),
+    "suppressed": lambda about, details: Dropped(about, _reason(details), DropKind.SUPPRESSED),
     "spam_complaint": _complained,
     "spam_complaints": _complained,
     "unsubscribed": lambda about, details: Unsubscribed(about, _reason(details)),

@@ -31,6 +31,7 @@ from ..events import (
     Complained,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -60,6 +61,7 @@ from ..webhooks import (
     some_secrets,
     synthetic_key,
     text_in,
+    told_cause,
 )
 
 Report = dict[str, Any]
@@ -458,10 +460,11 @@ def _failed(about: About, told: Report) -> Event:
     enhanced = outcome.get("enhanced-code")
     status = enhanced_status(enhanced, said) if enhanced else enhanced_status(said)
     if reason in SUPPRESSED or code in SUPPRESSED_CODES:
-        return Dropped(about, f"{reason}: {answer}" if reason and answer else reason or answer)
+        words = f"{reason}: {answer}" if reason and answer else reason or answer
+        return Dropped(about, words, DropKind.SUPPRESSED, status)
     if told.get("severity") == "temporary":
         cause = Cause.GREYLISTED if reason == "greylisted" else REASONS.get(reason, (None, Cause.UNKNOWN))[1]
-        return Deferred(about, answer or reason, status, cause)
+        return Deferred(about, answer or reason, status, told_cause(cause, status))
     kind, cause = _verdict(reason, status, code, text_in(outcome, "bounce-type"))
     return Bounced.told(about, kind, answer or reason, status, cause)
 
@@ -470,7 +473,7 @@ def _verdict(reason: str, status: str, code: int, bounce_type: str = "") -> tupl
     """What a failure says of the address: Mailgun's own word first, then the status (RFC 3463), then the code."""
     if reason in REASONS:
         return REASONS[reason]
-    cause = _CAUSES.get(status[2:], Cause.UNKNOWN)
+    cause = told_cause(Cause.UNKNOWN, status)
     if bounce_type in BOUNCE_TYPES:
         return BOUNCE_TYPES[bounce_type], cause
     if status.startswith("4.") or status[2:] == "2.2" or (not status and 400 <= code < 500):
@@ -482,23 +485,10 @@ def _verdict(reason: str, status: str, code: int, bounce_type: str = "") -> tupl
     return BounceKind.UNDETERMINED, cause
 
 
-_CAUSES = {
-    "1.1": Cause.NO_SUCH_USER,
-    "1.2": Cause.NO_SUCH_DOMAIN,
-    "1.6": Cause.MOVED,
-    "1.10": Cause.NO_MAIL_TAKEN,
-    "2.1": Cause.MAILBOX_DISABLED,
-    "2.2": Cause.MAILBOX_FULL,
-    "2.3": Cause.TOO_LARGE,
-}
-"""What an enhanced status without its class says (RFC 3463 sections 3.2 and 3.3; RFC 7505 section 4.1 for 1.10)."""
-
-
 def _rejected(about: About, told: Report) -> Event:
     why = _part(told, "reject")
-    return Dropped(
-        about, text_in(why, "reason") or text_in(why, "description") or text_in(told, "reason") or _answer(told)
-    )
+    words = text_in(why, "reason", "description") or text_in(told, "reason") or _answer(told)
+    return Dropped(about, words, DropKind.POLICY, enhanced_status(words))
 
 
 def _opened(about: About, told: Report) -> Event:
@@ -553,7 +543,8 @@ def _dropped(about: About, told: Report) -> Event:
     reason, code = text_in(told, "reason"), _code(text_in(told, "code"))
     answer, status = _old_answer(told)
     if reason != "old" and not 400 <= code < 600:
-        return Dropped(about, answer or reason)
+        suppressed = code in SUPPRESSED_CODES or reason in SUPPRESSED
+        return Dropped(about, answer or reason, DropKind.SUPPRESSED if suppressed else DropKind.UNKNOWN, status)
     kind, cause = _verdict(reason, status, code)
     return Bounced.told(about, kind, answer or reason, status, cause)
 

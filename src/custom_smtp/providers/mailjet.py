@@ -23,6 +23,7 @@ from ..events import (
     Complained,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -49,6 +50,7 @@ from ..webhooks import (
     some_secrets,
     synthetic_key,
     text_in,
+    told_cause,
 )
 
 Report = dict[str, Any]
@@ -90,8 +92,22 @@ ERRORS: dict[str, tuple[BounceKind | None, Cause]] = {
 }
 """What a bounce's ``error`` says ("Webhooks: Possible values for errors")."""
 
-SUPPRESSED = frozenset({"blacklisted", "spam reporter", "preblocked", "duplicate in campaign"})
+NOT_TRIED: Mapping[str, DropKind] = {
+    "blacklisted": DropKind.SUPPRESSED,
+    "spam reporter": DropKind.SUPPRESSED,
+    "preblocked": DropKind.SUPPRESSED,
+    "duplicate in campaign": DropKind.POLICY,
+}
 """The rest of that table: the errors for which Mailjet did not even try, whatever the event is called."""
+
+BLOCKED: Mapping[str, DropKind] = {
+    "recipient": DropKind.SUPPRESSED,
+    "domain": DropKind.INVALID,
+    "content": DropKind.FAILED,
+    "spam": DropKind.POLICY,
+    "mailjet": DropKind.POLICY,
+}
+"""Why Mailjet did not even try, by ``error_related_to`` ("Webhooks"), for an error that is not in the table above."""
 
 RELATED: dict[str, tuple[BounceKind | None, Cause]] = {
     "content": (BounceKind.BLOCK, Cause.CONTENT),
@@ -236,16 +252,23 @@ def _reason(told: Report) -> str:
 
 def _bounced(about: About, told: Report) -> Event:
     error, permanent, reason = (told.get("error") or "").lower(), told.get("hard_bounce"), _reason(told)
-    if error in SUPPRESSED:
-        return Dropped(about, reason)
     status = enhanced_status(told.get("comment") or "", error)
+    if error in NOT_TRIED:
+        return Dropped(about, reason, NOT_TRIED[error], status)
     if error == "greylisted" and permanent not in _HARD:  # Mailjet tries again
         return Deferred(about, reason, status, Cause.GREYLISTED)
     kind, cause = ERRORS.get(error) or RELATED.get((told.get("error_related_to") or "").lower(), _NOT_KNOWN)
-    return Bounced.told(about, kind or _HARD_OR_SOFT.get(permanent, BounceKind.UNDETERMINED), reason, status, cause)
+    kind = kind or _HARD_OR_SOFT.get(permanent, BounceKind.UNDETERMINED)
+    return Bounced.told(about, kind, reason, status, told_cause(cause, status))
 
 
 _NOT_KNOWN = AS_IT_SAYS, Cause.UNKNOWN
+
+
+def _blocked(about: About, told: Report) -> Event:
+    error, related = text_in(told, "error").lower(), text_in(told, "error_related_to").lower()
+    kind = NOT_TRIED.get(error) or BLOCKED.get(related, DropKind.UNKNOWN)
+    return Dropped(about, _reason(told), kind, enhanced_status(text_in(told, "comment")))
 
 
 def _opened(about: About, told: Report) -> Event:
@@ -266,7 +289,7 @@ _READ: Mapping[str, Callable[[About, Report], Event]] = {
     "open": _opened,
     "click": _clicked,
     "bounce": _bounced,
-    "blocked": lambda about, told: Dropped(about, _reason(told)),
+    "blocked": _blocked,
     "spam": lambda about, _: Complained(about),
     "unsub": _unsubscribed,
 }

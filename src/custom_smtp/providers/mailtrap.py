@@ -24,6 +24,7 @@ from ..events import (
     Complained,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -48,6 +49,7 @@ from ..webhooks import (
     some_secrets,
     synthetic_key,
     text_in,
+    told_cause,
 )
 
 Report = dict[str, Any]
@@ -78,6 +80,9 @@ CATEGORIES: Mapping[str, tuple[BounceKind, Cause]] = {
     "spam_gmail": (BounceKind.BLOCK, Cause.REPUTATION),
 }
 """What a bounce says, by its ``bounce_category`` ("Bounce Categorization", its whole table), in lower case."""
+
+SUPPRESSED = "suppression list"
+"""What the ``reason`` of a reject names where the person bounced, complained or unsubscribed before."""
 
 _HEADER = "X-MT-Custom-Variables"
 _SIGNATURES = ("mailtrap-signature", "x-mailtrap-signature")
@@ -222,7 +227,7 @@ def _words(told: Report) -> tuple[str, str]:
 def _bounced(about: About, told: Report) -> Event:
     reason, status = _words(told)
     kind, cause = CATEGORIES.get(text_in(told, "bounce_category").lower(), _NOT_KNOWN)
-    return Bounced(about, kind, reason, status, cause=cause)
+    return Bounced(about, kind, reason, status, told_cause(cause, status))
 
 
 _NOT_KNOWN = BounceKind.HARD, Cause.UNKNOWN  # a bounce is permanent, as "Statuses and Events" says
@@ -232,7 +237,7 @@ def _delayed(about: About, told: Report) -> Event:
     """A soft bounce too: Mailtrap tries ten times more."""
     reason, status = _words(told)
     _, cause = CATEGORIES.get(text_in(told, "bounce_category").lower(), _NOT_KNOWN)
-    return Deferred(about, reason, status, cause=cause)
+    return Deferred(about, reason, status, told_cause(cause, status))
 
 
 def _opened(about: About, told: Report) -> Event:
@@ -244,13 +249,19 @@ def _clicked(about: About, told: Report) -> Event:
     return Clicked(about, told.get("url") or "", user_agent=agent, client=client, second_hand=True)
 
 
+def _rejected(about: About, told: Report) -> Event:
+    reason, status = _words(told)
+    kind = DropKind.SUPPRESSED if SUPPRESSED in reason.lower() else DropKind.UNKNOWN
+    return Dropped(about, reason, kind, status)
+
+
 _READ: Mapping[str, Callable[[About, Report], Event]] = {
     "delivery": lambda about, told: Delivered(about, text_in(told, "response")),
     "soft bounce": _delayed,
     "soft_bounce": _delayed,
     "bounce": _bounced,
     "suspension": _delayed,
-    "reject": lambda about, told: Dropped(about, _words(told)[0]),
+    "reject": _rejected,
     "spam": lambda about, _: Complained(about),
     "unsubscribe": lambda about, told: Unsubscribed(about, text_in(told, "reason")),
     "open": _opened,

@@ -31,6 +31,7 @@ from ..events import (
     Complained,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -57,6 +58,7 @@ from ..webhooks import (
     some_secrets,
     synthetic_key,
     text_in,
+    told_cause,
 )
 
 Report = dict[str, Any]
@@ -112,6 +114,20 @@ DESCRIPTIONS: dict[str, Cause] = {
     "mailbox_full": Cause.MAILBOX_FULL,
 }
 """The values of ``bounce_description`` that Mandrill's pages and test events show; it goes before the code."""
+
+REJECTIONS: Mapping[str, DropKind] = {
+    "hard-bounce": DropKind.SUPPRESSED,
+    "soft-bounce": DropKind.SUPPRESSED,
+    "spam": DropKind.SUPPRESSED,
+    "unsub": DropKind.SUPPRESSED,
+    "custom": DropKind.SUPPRESSED,
+    "invalid": DropKind.INVALID,
+    "invalid-sender": DropKind.POLICY,
+    "test-mode-limit": DropKind.POLICY,
+    "unsigned": DropKind.POLICY,
+    "rule": DropKind.POLICY,
+}
+"""Why Mandrill did not even try ("Reputation and Rejections", and the API's ``reject_reason``)."""
 
 ROBOT = "robot"
 """The type of a user agent that is no person ("Message Event Webhook Format": ``user_agent_parsed``)."""
@@ -328,7 +344,7 @@ def _fields(body: bytes) -> dict[str, bytes]:
 
 
 def _recipient(told: Report) -> str:
-    for name in ("msg", "reject"):
+    for name in ("msg", "reject", "entry"):
         part = told.get(name)
         if isinstance(part, dict) and (recipient := text_in(part, "email")):
             return recipient
@@ -352,7 +368,8 @@ def _server_said(told: Report, mail: Report) -> str:
 
 def _delayed(about: About, told: Report, mail: Report) -> Event:
     words = _server_said(told, mail)
-    return Deferred(about, words, enhanced_status(words))
+    status = enhanced_status(words)
+    return Deferred(about, words, status, told_cause(Cause.UNKNOWN, status))
 
 
 def _bounced(about: About, told: Report, mail: Report) -> Event:
@@ -363,7 +380,8 @@ def _bounced(about: About, told: Report, mail: Report) -> Event:
         return AutoReplied(about, reason)
     kind, cause = CODES.get(code, _NOT_TOLD)
     kind = kind or (BounceKind.HARD if (told.get("event") or told.get("type")) in _HARD else BounceKind.SOFT)
-    return Bounced.told(about, kind, reason, enhanced_status(words), DESCRIPTIONS.get(description, cause))
+    status = enhanced_status(words)
+    return Bounced.told(about, kind, reason, status, told_cause(DESCRIPTIONS.get(description, cause), status))
 
 
 _NOT_TOLD = None, Cause.UNKNOWN
@@ -371,13 +389,18 @@ _HARD = ("hard_bounce", "hard-bounce")
 
 
 def _rejected(about: About, told: Report, mail: Report) -> Event:
-    """Why it was not even tried: ``hard-bounce``, ``unsub``, ``unsigned`` ...; often nothing is told."""
+    reason = _why_rejected(told, mail)
+    return Dropped(about, reason, REJECTIONS.get(reason.lower(), DropKind.UNKNOWN), enhanced_status(reason))
+
+
+def _why_rejected(told: Report, mail: Report) -> str:
+    """Why it was not even tried, where that is told; often nothing is."""
     for reject in (mail.get("reject"), told.get("reject")):
         if isinstance(reject, dict) and (reason := text_in(reject, "reason", "detail")):
-            return Dropped(about, reason)
+            return reason
         if isinstance(reject, str) and reject:
-            return Dropped(about, reject)
-    return Dropped(about, text_in(mail, "reject_reason", "bounce_description") or _server_said(told, mail))
+            return reject
+    return text_in(mail, "reject_reason", "bounce_description") or _server_said(told, mail)
 
 
 def _by_robot(told: Report) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from ..events import (
     Clicked,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -49,6 +50,7 @@ from ..webhooks import (
     moment,
     synthetic_key,
     text_in,
+    told_cause,
 )
 
 Report = dict[str, Any]
@@ -71,12 +73,12 @@ STATUSES: Mapping[str, tuple[BounceKind, Cause]] = {
 Postal has no classes of its own. Any other 5.7 is a block, since it is about security or policy; any other is hard.
 """
 
-REFUSED_BY_POSTAL = (
-    "Message is likely spam",
-    "Message's domain no longer exist",
-    "Message doesn't have an RCPT to",
-    "Raw message has been removed",
-)
+REFUSED_BY_POSTAL: Mapping[str, DropKind] = {
+    "Message is likely spam": DropKind.POLICY,
+    "Message's domain no longer exist": DropKind.FAILED,
+    "Message doesn't have an RCPT to": DropKind.FAILED,
+    "Raw message has been removed": DropKind.FAILED,
+}
 """How ``details`` begins where Postal gave up without trying.
 
 See ``outgoing_message_processor.rb`` and ``single_message_processor.rb`` in its source.
@@ -290,18 +292,19 @@ def _words(inside: Report) -> str:
 
 def _delayed(about: About, inside: Report) -> Event:
     words = _words(inside)
-    return Deferred(about, words, enhanced_status(words))
+    status = enhanced_status(words)
+    return Deferred(about, words, status, told_cause(Cause.UNKNOWN, status))
 
 
 def _failed(about: About, inside: Report) -> Event:
     details, words = text_in(inside, "details"), _words(inside)
-    if details.startswith(REFUSED_BY_POSTAL):
-        return Dropped(about, details)
+    if refused := [kind for begins, kind in REFUSED_BY_POSTAL.items() if details.startswith(begins)]:
+        return Dropped(about, details, refused[0])
     status = enhanced_status(words)
     if details.startswith(OUT_OF_ATTEMPTS):
         return Bounced(about, BounceKind.SOFT, words, status, cause=Cause.EXPIRED)
     kind, cause = STATUSES.get(status) or (_BLOCKED if status.startswith("5.7.") else _FAILED)
-    return Bounced(about, kind, words, status, cause=cause)
+    return Bounced(about, kind, words, status, told_cause(cause, status))
 
 
 _BLOCKED = BounceKind.BLOCK, Cause.POLICY
@@ -310,7 +313,7 @@ _FAILED = BounceKind.HARD, Cause.UNKNOWN
 
 def _held(about: About, inside: Report) -> Event:
     details = text_in(inside, "details")
-    return Dropped(about, details) if SUPPRESSED in details else Deferred(about, details)
+    return Dropped(about, details, DropKind.SUPPRESSED) if SUPPRESSED in details else Deferred(about, details)
 
 
 def _bounced(about: About, inside: Report) -> Event:

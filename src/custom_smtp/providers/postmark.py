@@ -23,6 +23,7 @@ from ..events import (
     Complained,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -49,6 +50,7 @@ from ..webhooks import (
     some_secrets,
     synthetic_key,
     text_in,
+    told_cause,
 )
 
 Report = dict[str, Any]
@@ -103,10 +105,10 @@ DELAYS: Mapping[str, Cause] = {"Transient": Cause.UNKNOWN, "DnsError": Cause.NET
 """Those after which Postmark goes on trying."""
 
 NO_BOUNCES: Mapping[str, Callable[[About, str, str], Event]] = {
-    "ManuallyDeactivated": lambda about, reason, _: Dropped(about, reason),
-    "Unconfirmed": lambda about, reason, _: Dropped(about, reason),
-    "SMTPApiError": lambda about, reason, _: Dropped(about, reason),
-    "TemplateRenderingFailed": lambda about, reason, _: Dropped(about, reason),
+    "ManuallyDeactivated": lambda about, reason, _: Dropped(about, reason, DropKind.SUPPRESSED),
+    "Unconfirmed": lambda about, reason, _: Dropped(about, reason, DropKind.POLICY),
+    "SMTPApiError": lambda about, reason, _: Dropped(about, reason, DropKind.FAILED),
+    "TemplateRenderingFailed": lambda about, reason, _: Dropped(about, reason, DropKind.FAILED),
     "AutoResponder": lambda about, reason, _: AutoReplied(about, reason),
     "AddressChange": lambda about, reason, _: AutoReplied(about, reason),
     "ChallengeVerification": lambda about, reason, _: AutoReplied(about, reason),
@@ -298,9 +300,11 @@ def _bounce(about: About, told: Report) -> Event:
     reason = f"{description} {details}" if description and details else description or details
     if kind in KINDS:
         verdict, cause = KINDS[kind]
-        return Bounced.told(about, verdict, reason, enhanced_status(details, description), cause)
+        status = enhanced_status(details, description)
+        return Bounced.told(about, verdict, reason, status, told_cause(cause, status))
     if kind in DELAYS:
-        return Deferred(about, reason, enhanced_status(details, description), DELAYS[kind])
+        status = enhanced_status(details, description)
+        return Deferred(about, reason, status, told_cause(DELAYS[kind], status))
     return NO_BOUNCES[kind](about, reason, _stream(told)) if kind in NO_BOUNCES else Unrecognised(about, kind)
 
 

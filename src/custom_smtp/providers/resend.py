@@ -27,6 +27,7 @@ from ..events import (
     Complained,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -52,6 +53,7 @@ from ..webhooks import (
     require_fresh,
     secrets_of,
     text_in,
+    told_cause,
 )
 
 Report = dict[str, Any]
@@ -248,14 +250,16 @@ def _bounced(about: About, inside: Report) -> Event:
     bounce = inside.get("bounce") or {}
     kind, subtype, reason = text_in(bounce, "type"), text_in(bounce, "subType"), _words(inside, "bounce")
     if subtype in SUPPRESSED:
-        return Dropped(about, reason)
+        return Dropped(about, reason, DropKind.SUPPRESSED, enhanced_status(reason))
     verdict, cause = BOUNCES.get((kind, subtype)) or (TYPES.get(kind, BounceKind.UNDETERMINED), Cause.UNKNOWN)
-    return Bounced(about, verdict, reason, enhanced_status(reason), cause=cause)
+    status = enhanced_status(reason)
+    return Bounced(about, verdict, reason, status, told_cause(cause, status))
 
 
 def _delayed(about: About, inside: Report) -> Event:
     reason = _words(inside, "delivery_delayed")
-    return Deferred(about, reason, enhanced_status(reason))
+    status = enhanced_status(reason)
+    return Deferred(about, reason, status, told_cause(Cause.UNKNOWN, status))
 
 
 def _opened(about: About, inside: Report) -> Event:
@@ -277,8 +281,8 @@ _READ: Mapping[str, Callable[[About, Report], Event]] = {
     "email.delivery_delayed": _delayed,
     "email.bounced": _bounced,
     "email.complained": lambda about, _: Complained(about),
-    "email.failed": lambda about, inside: Dropped(about, _words(inside, "failed")),
-    "email.suppressed": lambda about, inside: Dropped(about, _words(inside, "suppressed")),
+    "email.failed": lambda about, inside: Dropped(about, _words(inside, "failed"), DropKind.FAILED),
+    "email.suppressed": lambda about, inside: Dropped(about, _words(inside, "suppressed"), DropKind.SUPPRESSED),
     "email.opened": _opened,
     "email.clicked": _clicked,
     "suppression.added": lambda about, inside: SUPPRESSIONS[inside["origin"]](about),

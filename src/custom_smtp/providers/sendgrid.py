@@ -30,6 +30,7 @@ from ..events import (
     Complained,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -61,6 +62,7 @@ from ..webhooks import (
     some_secrets,
     synthetic_key,
     text_in,
+    told_cause,
 )
 
 Report = dict[str, Any]
@@ -83,13 +85,15 @@ CAUSES: Mapping[str, Cause] = {
 Technical, Mailbox Unavailable and Unclassified each stand for several causes.
 """
 
+_BLOCKS = {
+    "content": BounceKind.BLOCK,
+    "reputation": BounceKind.BLOCK,
+    "frequency or volume too high": BounceKind.BLOCK,
+}
+
 KINDS: dict[str, dict[str, BounceKind]] = {
-    "bounce": {
-        "": BounceKind.HARD,
-        "content": BounceKind.BLOCK,
-        "reputation": BounceKind.BLOCK,
-        "frequency or volume too high": BounceKind.BLOCK,
-    },
+    "": _BLOCKS,
+    "bounce": {"": BounceKind.HARD, **_BLOCKS},
     "blocked": {
         "": BounceKind.BLOCK,
         "mailbox unavailable": BounceKind.SOFT,
@@ -97,7 +101,21 @@ KINDS: dict[str, dict[str, BounceKind]] = {
     },
     "expired": {"": BounceKind.SOFT},
 }
-"""What a bounce says about the address: by its type, then by its classification; ``""`` is any other."""
+"""What a bounce says about the address: by its type, then by its classification; ``""`` is any other.
+
+Where neither says it, as in reports without a type, its status does.
+"""
+
+DROPS: Mapping[str, DropKind] = {
+    "bounced address": DropKind.SUPPRESSED,
+    "unsubscribed address": DropKind.SUPPRESSED,
+    "spam reporting address": DropKind.SUPPRESSED,
+    "invalid": DropKind.INVALID,
+    "spam content": DropKind.POLICY,
+    "recipient list over package quota": DropKind.POLICY,
+    "invalid smtpapi header": DropKind.FAILED,
+}
+"""Why SendGrid did not even try ("Event Webhook Reference": the reasons of a dropped event)."""
 
 _HEADER = "X-SMTPAPI"
 _TIMESTAMP = "x-twilio-email-event-webhook-timestamp"
@@ -344,19 +362,26 @@ def _bounced(about: About, told: Report) -> Event:
     reason = told.get("reason") or told.get("response") or ""
     status = _status(told, reason)
     kind, classification = (told.get("type") or "").lower(), (told.get("bounce_classification") or "").lower()
-    verdicts, verdict = KINDS.get(kind), _BY_STATUS.get(status[:1], BounceKind.UNDETERMINED)
-    if verdicts and not (kind == "bounce" and verdict is BounceKind.SOFT):
-        verdict = verdicts.get(classification) or verdicts[""]
-    return Bounced.told(about, verdict, reason, status, CAUSES.get(classification, _NOT_TOLD))
+    verdict = _BY_STATUS.get(status[:1], BounceKind.UNDETERMINED)
+    if verdict is not BounceKind.SOFT or kind not in _AS_A_RULE_HARD:
+        verdicts = KINDS.get(kind) or {}
+        verdict = verdicts.get(classification) or verdicts.get("") or verdict
+    return Bounced.told(about, verdict, reason, status, told_cause(CAUSES.get(classification, Cause.UNKNOWN), status))
 
 
-_NOT_TOLD = Cause.UNKNOWN
+_AS_A_RULE_HARD = ("bounce", "")
 _BY_STATUS = {"4": BounceKind.SOFT, "5": BounceKind.HARD}
 
 
 def _deferred(about: About, told: Report) -> Event:
     words = told.get("response") or told.get("reason") or ""
-    return Deferred(about, words, _status(told, words))
+    status = _status(told, words)
+    return Deferred(about, words, status, told_cause(Cause.UNKNOWN, status))
+
+
+def _dropped(about: About, told: Report) -> Event:
+    reason = told.get("reason") or ""
+    return Dropped(about, reason, DROPS.get(reason.lower(), DropKind.UNKNOWN), _status(told, reason))
 
 
 def _opened(about: About, told: Report) -> Event:
@@ -402,7 +427,7 @@ _READ: Mapping[str, Callable[[About, Report], Event]] = {
     "delivered": lambda about, told: Delivered(about, told.get("response") or ""),
     "deferred": _deferred,
     "bounce": _bounced,
-    "dropped": lambda about, told: Dropped(about, told.get("reason") or ""),
+    "dropped": _dropped,
     "open": _opened,
     "click": _clicked,
     "spamreport": lambda about, _: Complained(about),

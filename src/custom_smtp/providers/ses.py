@@ -37,6 +37,7 @@ from ..events import (
     Complained,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -65,6 +66,7 @@ from ..webhooks import (
     secrets_of,
     synthetic_key,
     text_in,
+    told_cause,
 )
 
 Report = dict[str, Any]
@@ -561,25 +563,25 @@ def _bounced(about: About, part: Report) -> Event:
     )
     reason = text_in(person, "diagnosticCode") or f"{kind} {subtype}".strip()
     if subtype in SUPPRESSED:
-        return Dropped(about, reason)
+        return Dropped(about, reason, DropKind.SUPPRESSED, enhanced_status(text_in(person, "status"), reason))
     status = enhanced_status(text_in(person, "status"), reason)
     if status == NO_ROUTE and kind == "Transient":
         return Bounced(about, BounceKind.HARD, reason, status, cause=Cause.NO_SUCH_DOMAIN)
     verdict, cause = BOUNCES.get((kind, subtype)) or (TYPES.get(kind, BounceKind.UNDETERMINED), Cause.UNKNOWN)
-    return Bounced(about, verdict, reason, status, cause=cause)
+    return Bounced(about, verdict, reason, status, told_cause(cause, status))
 
 
 def _delayed(about: About, part: Report) -> Event:
     person, kind = _first(part, "delayedRecipients"), text_in(part, "delayType")
     reason = text_in(person, "diagnosticCode") or kind
     status = enhanced_status(text_in(person, "status"), reason)
-    return Deferred(about, reason, status, cause=DELAYS.get(kind, Cause.UNKNOWN))
+    return Deferred(about, reason, status, told_cause(DELAYS.get(kind, Cause.UNKNOWN), status))
 
 
 def _complained(about: About, part: Report) -> Event:
     kind, subtype = text_in(part, "complaintFeedbackType").lower(), text_in(part, "complaintSubType")
     if subtype in SUPPRESSED:
-        return Dropped(about, subtype)
+        return Dropped(about, subtype, DropKind.SUPPRESSED)
     return Unrecognised(about, kind) if kind in NO_COMPLAINTS else Complained(about)
 
 
@@ -628,8 +630,8 @@ _READ: Mapping[str, Callable[[About, Report], Event]] = {
     "DeliveryDelay": _delayed,
     "Bounce": _bounced,
     "Complaint": _complained,
-    "Reject": lambda about, part: Dropped(about, text_in(part, "reason")),
-    "Rendering Failure": lambda about, part: Dropped(about, text_in(part, "errorMessage")),
+    "Reject": lambda about, part: Dropped(about, text_in(part, "reason"), DropKind.POLICY),
+    "Rendering Failure": lambda about, part: Dropped(about, text_in(part, "errorMessage"), DropKind.FAILED),
     "Open": _opened,
     "Click": _clicked,
     "Subscription": _subscription,

@@ -26,6 +26,7 @@ from ..events import (
     Complained,
     Deferred,
     Delivered,
+    DropKind,
     Dropped,
     Event,
     Opened,
@@ -55,6 +56,7 @@ from ..webhooks import (
     some_secrets,
     synthetic_key,
     text_in,
+    told_cause,
 )
 
 Report = dict[str, Any]
@@ -93,6 +95,12 @@ NO_BOUNCES: Mapping[str, Callable[[About, str], Event]] = {
     "100": AutoReplied,
 }
 """The classes that are something else: an auto-reply, a request to subscribe or not to, a challenge-response."""
+
+SUPPRESSED = "recipient address suppressed"
+"""What SparkPost says of a mail that it did not try since the address is on the account's suppression list.
+
+Its pages do not quote it; a public integration has met it (django-anymail).
+"""
 
 _HEADER = "X-MSYS-API"
 _INJECTED = Reply(250, "injection")
@@ -304,10 +312,11 @@ def _bounced(about: About, told: Report) -> Event:
     reason, status = _said(told)
     if number in BOUNCE_CLASSES:
         kind, cause = BOUNCE_CLASSES[number]
-        return Bounced.told(about, kind, reason, status, cause)
+        return Bounced.told(about, kind, reason, status, told_cause(cause, status))
     if number in NO_BOUNCES:
         return NO_BOUNCES[number](about, reason)
-    return Bounced(about, _BY_STATUS.get(status[:1], BounceKind.UNDETERMINED), reason, status)
+    kind = _BY_STATUS.get(status[:1], BounceKind.UNDETERMINED)
+    return Bounced(about, kind, reason, status, told_cause(Cause.UNKNOWN, status))
 
 
 _BY_STATUS = {"4": BounceKind.SOFT, "5": BounceKind.HARD}
@@ -316,10 +325,15 @@ _BY_STATUS = {"4": BounceKind.SOFT, "5": BounceKind.HARD}
 def _delayed(about: About, told: Report) -> Event:
     reason, status = _said(told)
     _, cause = BOUNCE_CLASSES.get(text_in(told, "bounce_class"), _NOT_TOLD)
-    return Deferred(about, reason, status, cause)
+    return Deferred(about, reason, status, told_cause(cause, status))
 
 
 _NOT_TOLD = BounceKind.UNDETERMINED, Cause.UNKNOWN
+
+
+def _dropped(kind: DropKind, about: About, told: Report) -> Event:
+    reason, status = _said(told)
+    return Dropped(about, reason, DropKind.SUPPRESSED if SUPPRESSED in reason else kind, status)
 
 
 def _complained(about: About, told: Report) -> Event:
@@ -373,9 +387,9 @@ _READ: Mapping[str, Callable[[About, Report], Event]] = {
     "delay": _delayed,
     "bounce": _bounced,
     "out_of_band": _bounced,
-    "policy_rejection": lambda about, told: Dropped(about, _said(told)[0]),
-    "generation_failure": lambda about, told: Dropped(about, _said(told)[0]),
-    "generation_rejection": lambda about, told: Dropped(about, _said(told)[0]),
+    "policy_rejection": partial(_dropped, DropKind.POLICY),
+    "generation_failure": partial(_dropped, DropKind.FAILED),
+    "generation_rejection": partial(_dropped, DropKind.POLICY),
     "spam_complaint": _complained,
     "open": _opened,
     "initial_open": _opened,
