@@ -7,6 +7,7 @@ import json
 import logging
 import math
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -33,6 +34,9 @@ In a batch a deeper one is read, so that it does not lose the others; what the p
 refused everywhere.
 """
 
+NO_REPORT = "no report"
+"""Under which name something in a batch is kept that is no object: a null, a number, a text."""
+
 UNKNOWN_TIME = EPOCH
 """The time of what nobody dates: neither the report nor the door that took it."""
 
@@ -49,11 +53,11 @@ def json_reports(body: bytes) -> list[dict[str, Any]]:
     """The reports in a JSON text: an array's objects, or the one object that it is.
 
     Where an object names a key twice, the last one holds. Half a surrogate pair, which no store can keep, is replaced
-    by U+FFFD.
+    by U+FFFD. Something else among the objects of an array is kept in an object, as `NO_REPORT`.
 
     Raises:
-        MalformedError: it is cut off, not UTF-8 or not JSON, holds anything but objects, or exceeds `BODY_LIMIT`,
-            `BATCH_LIMIT`, `DEPTH_LIMIT` or the parser's recursion limit.
+        MalformedError: it is cut off, not UTF-8 or not JSON, holds no object, or exceeds `BODY_LIMIT`, `BATCH_LIMIT`,
+            `DEPTH_LIMIT` or the parser's recursion limit.
     """
     if len(body) > BODY_LIMIT:
         raise MalformedError(f"the body has {len(body)} bytes: at most {BODY_LIMIT} are read")
@@ -62,16 +66,22 @@ def json_reports(body: bytes) -> list[dict[str, Any]]:
     if len(reports) > BATCH_LIMIT:
         raise MalformedError(f"the body holds {len(reports)} reports: at most {BATCH_LIMIT} are read")
     if not _OBJECTS.issuperset(map(type, reports)):
-        kind = next(type(report) for report in reports if type(report) is not dict)
-        raise MalformedError(f"the body holds a {kind.__name__} where a report should be")
+        reports = _all_objects(reports)
     if len(reports) == 1 and _too_deep(body, reports[0]):
         raise MalformedError(f"the report is nested deeper than {DEPTH_LIMIT} levels")
     return _without_half_pairs(reports) if b"\\" in body and _ESCAPED_SURROGATE.search(body) else reports
 
 
+def _all_objects(reports: list[Any]) -> list[dict[str, Any]]:
+    """The reports of a batch with something odd among them, which is put into an object of its own."""
+    if dict not in map(type, reports):
+        raise MalformedError(f"the body holds a {type(reports[0]).__name__} where a report should be")
+    return [report if type(report) is dict else {NO_REPORT: report} for report in reports]
+
+
 def _parsed(body: bytes) -> Any:
     try:
-        text = body.decode().strip(_BLANKS)
+        text = body.removeprefix(BOM_UTF8).decode().strip(_BLANKS)
         parsed, end = _JSON.raw_decode(text)
     except UnicodeDecodeError as error:
         raise MalformedError(f"the body is not UTF-8 at byte {error.start}") from error
@@ -218,21 +228,17 @@ def came_at(request: Request) -> datetime:
 
 
 def moment(stamp: object, *, otherwise: datetime) -> datetime:
-    """A time as providers tell it, in UTC: seconds since 1970 (a number, or its digits), or ISO 8601.
+    """A time as providers tell it, in UTC: seconds or milliseconds since 1970 (a number, or its digits), or ISO 8601.
 
-    A time without a zone is UTC; fractions of a second may have any number of digits. Where none is told (null, or no
-    text), it is ``otherwise``.
-
-    Raises:
-        ArithmeticError, TypeError, ValueError: it is neither; `events_of` knows what to do.
+    A time without a zone is UTC; fractions of a second may have any number of digits. Where none is told, or none that
+    can be read, it is ``otherwise``: a complaint is not lost for its clock.
     """
-    if (type(stamp) is str and stamp) or type(stamp) is int:
-        return _moment_of(stamp)
-    if stamp is None or stamp == "":
+    try:
+        if type(stamp) is str or type(stamp) is int:
+            return _moment_of(stamp)
+        return _moment_of_seconds(stamp) if type(stamp) is float else otherwise
+    except (ArithmeticError, ValueError):
         return otherwise
-    if type(stamp) is float:
-        return _moment_of_seconds(stamp)
-    raise TypeError(f"a time told as {type(stamp).__name__}")
 
 
 @lru_cache(maxsize=1024)  # what is told at once happened in a few seconds
@@ -248,13 +254,16 @@ def _moment_of(stamp: str | int) -> datetime:
 
 
 def _moment_of_seconds(seconds: float) -> datetime:
+    if abs(seconds) >= _YEAR_5138:
+        seconds /= 1000
     # Faster than the sum, in the years that every platform has.
     return datetime.fromtimestamp(seconds, UTC) if 0 <= seconds < _YEAR_3000 else EPOCH + timedelta(seconds=seconds)
 
 
-_STAMP_DIGITS = 12
-_FRACTION = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}")
+_STAMP_DIGITS = 15
+_FRACTION = re.compile(r"[0-9]{1,15}\.[0-9]{1,9}")
 _YEAR_3000 = 32_503_680_000
+_YEAR_5138 = 100_000_000_000  # of milliseconds, the year 1973
 
 
 def enhanced_status(*texts: str) -> str:

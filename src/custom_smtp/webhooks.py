@@ -30,6 +30,7 @@ from ._webhook_proofs import (
 from ._webhook_reports import (
     BATCH_LIMIT,
     DEPTH_LIMIT,
+    NO_REPORT,
     UNKNOWN_TIME,
     came_at,
     delivery_id_in_message_id,
@@ -69,6 +70,7 @@ __all__ = [
     # bodies, and what stands in a report
     "BATCH_LIMIT",
     "DEPTH_LIMIT",
+    "NO_REPORT",
     "UNKNOWN_TIME",
     "json_body",
     "json_reports",

@@ -146,10 +146,11 @@ def test_the_time_is_the_one_in_utc(fields: dict[str, Any], expected: str) -> No
 
 
 @pytest.mark.parametrize("stamp", [[], "soon", 1e300, True])
-def test_a_time_that_is_none_makes_no_other_event_go_lost(stamp: object) -> None:
+def test_a_time_that_is_none_loses_no_event(stamp: object) -> None:
     events = BREVO.read(posted([{"event": "delivered", "ts_epoch": stamp}, sample("click")]))
 
-    assert isinstance(events[1], Clicked)
+    assert [type(event) for event in events] == [Delivered, Clicked]
+    assert events[0].about.at == NOON
 
 
 @pytest.mark.parametrize(

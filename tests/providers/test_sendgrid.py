@@ -210,7 +210,7 @@ def test_one_odd_event_never_loses_its_batch() -> None:
     odd: list[dict[str, Any]] = [
         {"event": "click", "url": 5},
         {"event": ["bounce"]},
-        {"event": "open", "timestamp": "soon", "email": "bob@example.net"},
+        {"event": "open", "useragent": 5, "email": "bob@example.net"},
     ]
     events = SENDGRID.read(signed([odd[0], EVENTS[3], odd[1], odd[2]]))
 

@@ -189,10 +189,7 @@ class Brevo:
 
 def _stamp(told: Report) -> object:
     """The one time that is UTC whatever the account's time zone is, in milliseconds; else one that may be."""
-    epoch = told.get("ts_epoch")
-    if epoch is None or epoch == "":
-        return told.get("ts_event") or told.get("ts")
-    return float(epoch) / 1000
+    return told.get("ts_epoch") or told.get("ts_event") or told.get("ts")
 
 
 def _delivery_id(told: Report, message: str) -> DeliveryId | None:

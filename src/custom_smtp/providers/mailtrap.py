@@ -37,6 +37,7 @@ from ..servers import Credentials, Server
 from ..web import Request
 from ..webhooks import (
     BATCH_LIMIT,
+    NO_REPORT,
     came_at,
     delivery_id_in,
     enhanced_status,
@@ -212,9 +213,9 @@ def _events(body: bytes) -> list[Report]:
     told = [each for post in posts for each in (post["events"] if isinstance(post.get("events"), list) else [post])]
     if len(told) > BATCH_LIMIT:
         raise MalformedError(f"the body holds {len(told)} events: at most {BATCH_LIMIT} are read")
-    for kind in set(map(type, told)) - {dict}:
-        raise MalformedError(f"the body holds a {kind.__name__} where an event should be")
-    return told
+    if told and dict not in map(type, told):
+        raise MalformedError(f"the body holds a {type(told[0]).__name__} where an event should be")
+    return [one if isinstance(one, dict) else {NO_REPORT: one} for one in told]
 
 
 def _words(told: Report) -> tuple[str, str]:

@@ -269,7 +269,7 @@ _WHEN = {
 def _delivery_id(told: Report) -> DeliveryId | None:
     """Our id among the metadata, which is absent, null or empty where no mail of ours is meant; any letter case."""
     metadata = told.get("Metadata")
-    if not metadata:
+    if not isinstance(metadata, dict):
         return None
     if METADATA in metadata:
         return delivery_id_in(metadata[METADATA])
@@ -322,11 +322,12 @@ def _client(told: Report) -> str:
     return place.get("IP") or "" if place else ""
 
 
+_YES_OR_NO: Mapping[object, bool] = {True: True, "true": True, False: False, "false": False}
+
+
 def _subscription_change(about: About, told: Report) -> Event:
     suppressed, reason, stream = told["SuppressSending"], told.get("SuppressionReason") or "", _stream(told)
-    if not isinstance(suppressed, bool):
-        raise TypeError(f"SuppressSending is {type(suppressed).__name__}, neither true nor false")
-    if not suppressed:
+    if not _YES_OR_NO[suppressed]:
         return Resubscribed(about, scope=stream)
     return SUPPRESSIONS[reason](about, stream) if reason in SUPPRESSIONS else Unsubscribed(about, reason, scope=stream)
 

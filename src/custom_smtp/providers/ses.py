@@ -398,10 +398,10 @@ def _with_tag(headers: Headers, delivery_id: DeliveryId) -> Headers:
 
 
 def _published(said: Mapping[str, str]) -> datetime:
-    try:
-        return moment(said["Timestamp"], otherwise=UNKNOWN_TIME)
-    except (ArithmeticError, TypeError, ValueError) as error:
-        raise UnverifiedError("the message's time is none") from error
+    published = moment(said["Timestamp"], otherwise=UNKNOWN_TIME)
+    if published == UNKNOWN_TIME:
+        raise UnverifiedError("the message's time is none")
+    return published
 
 
 # ---- certificates ----------------------------------------------------------------------------------------------------
@@ -541,7 +541,7 @@ def _stamp(told: Report, part: object) -> object:
 def _when(stamp: object, post: Report) -> datetime:
     if isinstance(stamp, str):
         stamp = stamp.replace(" +", "+")  # "2018-10-08T14:05:45 +0000" is among its samples
-    return moment(stamp or post["Timestamp"], otherwise=UNKNOWN_TIME)
+    return moment(stamp, otherwise=moment(post["Timestamp"], otherwise=UNKNOWN_TIME))
 
 
 def _scope(part: object) -> str:
