@@ -7,7 +7,6 @@ import json
 import logging
 import math
 import re
-from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -81,7 +80,7 @@ def _all_objects(reports: list[Any]) -> list[dict[str, Any]]:
 
 def _parsed(body: bytes) -> Any:
     try:
-        text = body.removeprefix(BOM_UTF8).decode().strip(_BLANKS)
+        text = body.decode().strip(_BLANKS)
         parsed, end = _JSON.raw_decode(text)
     except UnicodeDecodeError as error:
         raise MalformedError(f"the body is not UTF-8 at byte {error.start}") from error
@@ -94,7 +93,7 @@ def _parsed(body: bytes) -> Any:
     return parsed
 
 
-_BLANKS = " \t\n\r"  # RFC 8259 section 2
+_BLANKS = " \t\n\r\ufeff"  # RFC 8259 section 2; and the byte order mark, which it lets a reader ignore (section 8.1)
 
 _OBJECTS = frozenset({dict})
 
@@ -289,7 +288,10 @@ _STATUS = re.compile(r"[245]\.(?<![\d.]..)\d{1,3}\.\d{1,3}(?!\.?\d)", re.ASCII)
 
 def told_cause(cause: Cause, status: str) -> Cause:
     """The cause that a provider names; where it names none, the one that the enhanced status stands for."""
-    return cause if cause is not Cause.UNKNOWN or not status else CAUSE_OF_STATUS.get(status[2:], cause)
+    return cause if cause is not _NOT_NAMED or not status else CAUSE_OF_STATUS.get(status[2:], cause)
+
+
+_NOT_NAMED = Cause.UNKNOWN
 
 
 def synthetic_key(

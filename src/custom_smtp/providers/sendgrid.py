@@ -258,7 +258,7 @@ class SendGrid:
             raise UnverifiedError(f"the header {_SIGNATURE} is not base64") from error
         signed = stamp.encode() + request.body
         if not any(_fits(key, signature_bytes, signed) for key in self.verification_key):
-            which = "key" if len(self.verification_key) == 1 else f"any of the {len(self.verification_key)} keys"
+            which = "the key" if len(self.verification_key) == 1 else f"any of the {len(self.verification_key)} keys"
             raise UnverifiedError(
                 f"the signature does not fit the body under {which}: copy the verification key of this webhook, and "
                 "let no proxy alter bodies"
