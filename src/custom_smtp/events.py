@@ -317,9 +317,10 @@ class DropKind(Enum):
     """Why a provider did not even try, and what to do about it."""
 
     SUPPRESSED = "suppressed"
-    """The person bounced, complained or unsubscribed before, or stands on a list of yours there. Do not write again."""
+    """The person bounced, complained or unsubscribed before, or stands on a list of yours there. Look for that report:
+    it is what forbids writing to them."""
     INVALID = "invalid"
-    """The address cannot be one, or its domain takes no mail. Do not write to it again."""
+    """The address cannot be one, or its domain takes no mail. Correct it."""
     POLICY = "policy"
     """A rule of the provider's on the mail, its sender or your account: a spam filter, a quota. Look at its reason."""
     FAILED = "failed"

@@ -301,6 +301,13 @@ def test_any_other_change_of_a_list_is_unrecognised(kind: str, action: str | Non
     assert event.about.recipient == "ada@example.net"
 
 
+@pytest.mark.parametrize("name", ["reject", "entry"])
+def test_an_entry_of_a_list_names_the_person_by_either_name(name: str) -> None:
+    assert synced(type="allowlist", action="add", **{name: {"email": "ada@example.net"}}).about.recipient == (
+        "ada@example.net"
+    )
+
+
 @pytest.mark.parametrize("entry", [None, "x", [], 5])
 def test_a_removal_of_nobody_is_unrecognised(entry: object) -> None:
     assert isinstance(synced(action="remove", reject=entry), Unrecognised)
