@@ -181,6 +181,14 @@ def test_what_was_not_even_tried_says_why(kind: str, reason: str, expected: Drop
     assert event.smtp_code == int(reason[:3])
 
 
+def test_a_bounce_of_who_is_suppressed_was_not_even_tried() -> None:
+    reason = "550 5.7.1 recipient address suppressed due to customer policy"
+    suppressed, other = (read(type="bounce", bounce_class="25", raw_reason=said) for said in (reason, "550 5.7.1 no"))
+
+    assert suppressed == Dropped(suppressed.about, reason, DropKind.SUPPRESSED, "5.7.1")
+    assert other == Bounced(other.about, BounceKind.BLOCK, "550 5.7.1 no", "5.7.1", Cause.POLICY)
+
+
 def test_a_delay_says_why() -> None:
     event = read(type="delay", bounce_class="22", raw_reason="452 4.2.2 full")
 

@@ -97,10 +97,13 @@ NO_BOUNCES: Mapping[str, Callable[[About, str], Event]] = {
 """The classes that are something else: an auto-reply, a request to subscribe or not to, a challenge-response."""
 
 SUPPRESSED = "recipient address suppressed"
-"""What SparkPost says of a mail that it did not try since the address is on the account's suppression list.
+"""What SparkPost says of a mail that it did not try since the address is on a suppression list: its error 1902.
 
-Its pages do not quote it; a public integration has met it (django-anymail).
+Two public integrations have met it (django-anymail, CiviCRM), the second in a bounce of class `ADMIN`.
 """
+
+ADMIN = "25"
+"""The class of what SparkPost's own policies let fail."""
 
 _HEADER = "X-MSYS-API"
 _INJECTED = Reply(250, "injection")
@@ -310,6 +313,8 @@ def _said(told: Report) -> tuple[str, str]:
 def _bounced(about: About, told: Report) -> Event:
     number = text_in(told, "bounce_class")
     reason, status = _said(told)
+    if number == ADMIN and SUPPRESSED in reason:
+        return Dropped(about, reason, DropKind.SUPPRESSED, status)
     if number in BOUNCE_CLASSES:
         kind, cause = BOUNCE_CLASSES[number]
         return Bounced.told(about, kind, reason, status, told_cause(cause, status))
