@@ -224,6 +224,8 @@ def test_one_odd_event_never_loses_its_batch() -> None:
         ("<d1@shop.example>", "d1"),
         ("d1@shop.example", "d1"),
         ("<14c5d75ce93.dfd.64b469@ismtpd-555>", None),
+        ("<wrfRRvF7Q0GgwUo2CvDmEA@ismtpd0006p1sjc2.sendgrid.net>", None),
+        ("<4FB29F5D.5080404@sendgrid.com>", None),
         ("<a b@shop.example>", None),
         ("<>", None),
         (None, None),

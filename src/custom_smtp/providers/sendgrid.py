@@ -6,6 +6,7 @@ Features", "Building an X-SMTPAPI Header", "SMTP Filters", "Unique Arguments", "
 
 import base64
 import json
+import re
 from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -122,6 +123,7 @@ _TIMESTAMP = "x-twilio-email-event-webhook-timestamp"
 _SIGNATURE = "x-twilio-email-event-webhook-signature"
 _ALGORITHM = ECDSA(SHA256())
 _PROCESSED = Reply(250, "processed")
+_MADE_BY_SENDGRID = re.compile(r"ismtpd|@sendgrid\.(?:com|net)\b")  # as its samples of now and of before end
 _UNIQUE_ARGUMENTS_BYTES = 10_000  # "Unique Arguments": what they may take up in all
 _STAMP_DIGITS = 11  # until the year 5138
 
@@ -351,7 +353,7 @@ def _delivery_id_of_message(told: Report) -> DeliveryId | None:
     """Our id from the Message-ID, for reports without unique arguments, as late bounces are ("Unique Arguments")."""
     message_id = text_in(told, "smtp-id")
     # SendGrid's own, for a mail that came without one: its left side has an id's shape too.
-    return None if "ismtpd" in message_id else delivery_id_in_message_id(message_id)
+    return None if _MADE_BY_SENDGRID.search(message_id) else delivery_id_in_message_id(message_id)
 
 
 def _status(told: Report, words: str) -> str:
