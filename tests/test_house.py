@@ -91,6 +91,7 @@ RULES = (
     "bounce_causes",
     "bounces",
     "state",
+    "timeline",
     "tag_lists",
     "webhooks_out",
     "forwarding",

@@ -70,6 +70,30 @@ th:last-child, td:last-child { padding-right: 0; }
 .stage.good::before { background: var(--main); }
 .stage.bad::before { background: var(--bad); }
 
+.story { margin: 0; padding: 0; list-style: none; }
+.story li { display: grid; grid-template-columns: 124px 1fr; gap: 24px; }
+.story time { padding-top: 1px; text-align: right; white-space: nowrap; }
+.story time small { display: block; font-size: 12px; color: var(--soft); }
+.story li > div { position: relative; padding: 0 0 26px 28px; border-left: 2px solid var(--line); }
+.story li:last-child > div { border-left-color: transparent; padding-bottom: 0; }
+.story li > div::before {
+  content: ""; position: absolute; left: -8px; top: 5px; width: 14px; height: 14px; border-radius: 50%;
+  background: var(--soft); border: 3px solid var(--paper);
+}
+.story .good > div::before { background: var(--main); }
+.story .bad > div::before { background: var(--bad); }
+.story .machine > div::before { background: var(--paper); border: 2px dashed var(--soft); }
+.story strong { font: 400 18px/1.3 var(--serif); }
+.story .bad strong { color: var(--bad); }
+.story .machine strong, .story .machine p { color: var(--soft); }
+.story .by { margin-left: 12px; font-size: 12px; color: var(--soft); white-space: nowrap; }
+.story p { max-width: 70ch; font-size: 14px; }
+.story pre {
+  margin: 14px 0 0; padding: 14px 18px; border: 1px solid var(--line); border-radius: 10px; background: var(--card);
+  font: 12px/1.6 ui-monospace, "SF Mono", Menlo, Consolas, monospace; white-space: pre-wrap;
+}
+.story pre b { font-weight: 600; color: var(--bad); }
+
 .campaign > header { display: flex; flex-wrap: wrap; gap: 4px 24px; align-items: baseline; }
 .sentence { margin: 10px 0 24px !important; color: var(--soft); }
 .mail { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); gap: 32px; align-items: start; }
@@ -101,6 +125,8 @@ footer p + p { margin-top: 8px; }
   .moments { grid-template-columns: 1fr auto; }
   .moments > :nth-child(2) { grid-row: 2; grid-column: 1 / -1; }
   .mail { grid-template-columns: minmax(0, 1fr); }
+  .story li { grid-template-columns: 64px minmax(0, 1fr); gap: 14px; }
+  .story li > div { padding-left: 20px; }
   iframe { height: 560px; }
   .wide { display: none; }
   .people td:nth-child(-n+2) { white-space: normal; }
@@ -114,8 +140,9 @@ footer p + p { margin-top: 8px; }
   body { max-width: none; padding: 0; font-size: 10.5pt; }
   section { margin-top: 28pt; }
   iframe { height: 900px; }
-  h2, h3, .row, .moments, tr, .tiles { break-inside: avoid; }
+  h2, h3, .row, .moments, tr, .tiles, .story li { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
-  .bar, .badge, .stage::before, .moments svg { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  .bar, .badge, .stage::before, .moments svg,
+  .story li > div::before { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """

@@ -7,16 +7,19 @@ handed in.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from ._report_chart import over_time
 from ._report_figures import Campaign, Figures, LinkReactions, Reactions, figures, name_of
 from ._report_links import SameLinks, claim_of
 from ._report_preview import CONTENT_POLICY, plain, preview
+from ._report_story import story_of
 from ._report_style import STYLE
 from .archive import Copy
 from .errors import ConfigurationError
 from .events import Accepted, Bounced, Clicked, Complained, Delivered, Event, Opened, Refused, Unsubscribed
 from .state import DeliveryState, Stage, delivery_state, story
+from .timeline import Moment
 from .tokens import Tokens
 from .verdicts import JUDGE, Judge, is_human
 
@@ -72,6 +75,7 @@ def page(
     at: datetime,
     tokens: Tokens | None = None,
     shown: int = PEOPLE_SHOWN,
+    stories: Mapping[str, Sequence[Moment]] = MappingProxyType({}),
     judge: Judge = JUDGE,
 ) -> str:
     """One HTML page, complete in itself: write it to a file as UTF-8.
@@ -82,6 +86,7 @@ def page(
         at: when the figures were taken.
         tokens: what sealed the mails' links, so that they are shown by where they lead.
         shown: how many mails are listed one by one, those that went wrong first.
+        stories: single mails to tell of, each by its headline, as `custom_smtp.timeline.timeline` makes them.
         judge: who tells people from machines.
 
     Raises:
@@ -98,6 +103,7 @@ def page(
         _tiles(total),
         _section("From sending to clicking", _funnel(total)),
         _section("Over time", over_time(_moments(everything.values(), judge), _BAD_ROWS)),
+        *(_section(headline, story_of(moments)) for headline, moments in stories.items()),
         *(_campaign(each, tokens, judge) for each in several),
         _section("What did not arrive", _failures(total)),
         _section("Person by person", _people(several, shown, judge)),

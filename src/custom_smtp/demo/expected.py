@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from ..report import Figures
 from .letters import Letter
 from .readers import leads_to
-from .script import BULK, PARTS, Part, Reads, Role, Told, of_letter
+from .relays import PLAIN, RELAYS, SERVERS
+from .script import PARTS, UNKNOWN, Part, Reads, Role, Told, of_letter, through
 
-_BOUNCES = {Told.BOUNCED: "5.1.1", Told.BOUNCED_BY_MAIL: "5.2.2"}
+_BOUNCES = {Told.BOUNCED: "5.1.1", Told.FULL: "5.2.2"}
 
-_MACHINES = (Reads.PREFETCHED, Reads.SCANNED)
+_MACHINES = {Reads.PREFETCHED, Reads.SCANNED}
 
 
 def expected(parts: Iterable[Part] = PARTS) -> dict[str, int]:
@@ -62,9 +63,9 @@ def _of_script(name: str, parts: tuple[Part, ...]) -> dict[str, int]:
         "called spam": sum(Told.COMPLAINED in role.told for role in roles),
         "unsubscribed": sum(Told.UNSUBSCRIBED in role.told for role in roles),
         "opened by people": sum(_is_seen(role) for role in roles),
-        "opened by machines alone": sum(role.reads is Reads.PREFETCHED for role in roles),
+        "opened by machines alone": sum(Reads.PREFETCHED in role.reads and not _is_seen(role) for role in roles),
         "clicked by people": sum(bool(role.follows) for role in roles),
-        "clicked by machines alone": sum(role.reads is Reads.SCANNED for role in roles),
+        "clicked by machines alone": sum(Reads.SCANNED in role.reads and not role.follows for role in roles),
         "refused": sum(bool(role.refused) for role in roles),
         "bounced": sum(bool(_BOUNCES.keys() & role.told) for role in roles),
     }
@@ -81,29 +82,44 @@ def _of_script(name: str, parts: tuple[Part, ...]) -> dict[str, int]:
 def _on_the_wire(parts: tuple[Part, ...]) -> dict[str, int]:
     """What happens beside the report."""
     taken = [part for part in parts if not part.role.refused]
-    told = [told for part in taken for told in part.role.told]
+    by_mail = sum(len(part.role.told) for part in through(PLAIN, taken))
     return {
         "copies kept": len(parts),
         "mails taken over TLS": len(taken),
-        "mails at the server for all": sum(part.letter not in BULK for part in taken),
-        "mails at the server for bulk": sum(part.letter in BULK for part in taken),
+        **{f"mails at {server}": len(through(server, taken)) for server in SERVERS},
         "links that led astray": 0,
         "reports not taken in": 0,
-        "reports kept": sum(one is not Told.BOUNCED_BY_MAIL for one in told),
-        "bounce mails kept": sum(one is Told.BOUNCED_BY_MAIL for one in told),
+        **{f"reports kept of {relay}": _reports(through(relay, taken)) for relay in RELAYS},
+        "bounce mailbox: mails understood": 2 * by_mail,
+        "bounce mailbox: reports kept, each proven by its signature": by_mail,
+        "bounce mailbox: mails left for a person": 1,
         "forged links that led anywhere": 0,
         "forged reports believed": 0,
         "events made of forgeries": 0,
+        "people silenced by a forged bounce": 0,
+        "people not to be written to: Complained": _ending(parts, Told.COMPLAINED),
+        "people not to be written to: Unsubscribed": _ending(parts, Told.UNSUBSCRIBED),
+        "people not to be written to: Bounced": _ending(parts, Told.BOUNCED)
+        + sum(part.role.refused == UNKNOWN for part in parts),
     }
 
 
+def _reports(parts: Iterable[Part]) -> int:
+    return sum(len(part.role.told) for part in parts)
+
+
+def _ending(parts: Iterable[Part], told: Told) -> int:
+    return sum(told in part.role.told for part in parts)
+
+
 def _arrives(role: Role) -> bool:
-    told_or_seen = Told.DELIVERED in role.told or role.reads is not Reads.NOT
-    return not role.refused and told_or_seen and not _BOUNCES.keys() & role.told
+    """Whether it is known to have arrived: somebody said so, or it was read, complained of or answered."""
+    known = bool(role.reads) or bool({Told.DELIVERED, Told.COMPLAINED, Told.AWAY} & {*role.told})
+    return not role.refused and known and not _BOUNCES.keys() & role.told
 
 
 def _is_seen(role: Role) -> bool:
-    return bool(role.follows) or role.reads not in (Reads.NOT, *_MACHINES)
+    return bool(role.follows) or bool({*role.reads} - _MACHINES)
 
 
 def _add(counts: dict[str, int], what: str) -> None:

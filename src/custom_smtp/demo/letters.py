@@ -6,13 +6,11 @@ from pathlib import Path
 from string import Template
 
 from ..addresses import Address
-from ..mail import CampaignType, Mail
+from ..mail import Mail
 from .people import Person
 
 DOMAIN = "moewe.example"
 ROASTER = Address(f"post@{DOMAIN}", "Café Möwe")
-BOUNCES_TO = Address(f"bounces@{DOMAIN}")
-
 
 _TEXTS = Path(__file__).with_name("texts")
 
@@ -29,8 +27,8 @@ class Letter(Enum):
         """What it is called."""
         return self.value[1]
 
-    def written_to(self, person: Person) -> Mail:
-        """The mail to this person."""
+    def written_to(self, person: Person, campaign: str | None = None) -> Mail:
+        """The mail to this person, of this campaign type."""
         file, _, subject = self.value
         fields = {
             "first_name": person.first_name,
@@ -44,16 +42,8 @@ class Letter(Enum):
             subject=Template(subject).substitute(fields),
             text=_template(f"{file}.txt").substitute(fields),
             html=_template(f"{file}.html").substitute({name: escape(value) for name, value in fields.items()}),
-            bounces_to=BOUNCES_TO,
-            campaign=_CAMPAIGN_OF[self],
+            campaign=campaign,
         )
-
-
-_CAMPAIGN_OF = {
-    Letter.NEWSLETTER: CampaignType.NEWSLETTER,
-    Letter.SHIPPING: CampaignType.EVENT_TRIGGERED,
-    Letter.RESTOCK: CampaignType.TRIGGERED_BROADCAST,
-}
 
 
 def _template(name: str) -> Template:

@@ -4,11 +4,14 @@ import re
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from html.parser import HTMLParser
+from itertools import count
 
 from attrs import frozen
 
 from ..html import scan
+from ..testing.fakes import FrozenClock
 from .script import Part, Reads
+from .times import BETWEEN, PREFETCHED, SCANNED, read_at, sent_at
 from .web import ask
 
 _BROWSER = (
@@ -23,26 +26,42 @@ _LOADS_THE_PIXEL_AS = {Reads.IN_A_BROWSER: _BROWSER, Reads.BY_GMAIL: _GMAIL, Rea
 _URL = re.compile(r"https?://[^\s)]+")
 
 
-def read(part: Part, content: bytes) -> Iterator[str]:
+def read(part: Part, content: bytes, clock: FrozenClock) -> Iterator[str]:
     """Play this person's part with the mail they received; tell of each link that led elsewhere than it was written.
+
+    Args:
+        part: the person, and what they do.
+        content: the mail.
+        clock: what the tracking endpoint takes for the time.
 
     Raises:
         OSError: the tracking endpoint cannot be reached.
     """
-    if agent := _LOADS_THE_PIXEL_AS.get(part.role.reads):
-        pixel = _html(_body(content, "html")).pixel
-        if (status := ask(pixel, user_agent=agent).status) != 200:
-            yield f"the pixel {pixel or 'is not there:'} answered {status}"
-    if part.role.reads is Reads.SCANNED:
-        yield from _scan(part, content)
+    moments = iter(read_at(part) + BETWEEN * number for number in count())
+    for way in part.role.reads:
+        clock.now = sent_at(part) + _MACHINES[way] if way in _MACHINES else next(moments)
+        if agent := _LOADS_THE_PIXEL_AS.get(way):
+            yield from _load(_html(_body(content, "html")).pixel, agent)
+        if way is Reads.SCANNED:
+            yield from _scan(part, content)
     for words in part.role.follows:
+        clock.now = next(moments)
         yield from _follow(_received(part, content, words), "GET", _BROWSER)
+
+
+_MACHINES = {Reads.SCANNED: SCANNED, Reads.PREFETCHED: PREFETCHED}
+"""How long after it was sent a machine looks at a mail."""
+
+
+def _load(pixel: str, agent: str) -> Iterator[str]:
+    if (status := ask(pixel, user_agent=agent).status) != 200:
+        yield f"the pixel {pixel or 'is not there:'} answered {status}"
 
 
 def leads_to(part: Part, words: str) -> str:
     """Where the link with these words leads, as the mail was written."""
-    mail = part.letter.written_to(part.person)
-    if part.role.reads is Reads.AS_TEXT:
+    mail = part.mail
+    if Reads.AS_TEXT in part.role.reads:
         return next(found[0] for found in _URL.finditer(mail.text or "") if found[0].startswith(words))
     return _html(mail.html or "").links[words]
 
@@ -58,15 +77,15 @@ class _Link:
 def _received(part: Part, content: bytes, words: str) -> _Link:
     """The link with these words, as the mail that was received holds it; without a URL if it does not."""
     target = leads_to(part, words)
-    if part.role.reads is Reads.AS_TEXT:
-        written = _URL.findall(part.letter.written_to(part.person).text or "")
+    if Reads.AS_TEXT in part.role.reads:
+        written = _URL.findall(part.mail.text or "")
         return _Link(_URL.findall(_body(content, "plain"))[written.index(target)], target)
     return _Link(_html(_body(content, "html")).links.get(words, ""), target)
 
 
 def _scan(part: Part, content: bytes) -> Iterator[str]:
     """A filter looks at every link there is, those for Outlook included."""
-    written = scan(part.letter.written_to(part.person).html or "").links
+    written = scan(part.mail.html or "").links
     received = scan(_body(content, "html")).links
     for link in {_Link(now.url, then.url) for now, then in zip(received, written, strict=True)}:
         if link.leads_to.startswith("http"):

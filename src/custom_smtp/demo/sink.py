@@ -9,14 +9,27 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
-from attrs import define, field
+from attrs import define, field, frozen
 
-from ..servers import Credentials
+from ..servers import Credentials, Server
 
 T = TypeVar("T")
 
 _SECONDS = 10.0
 """How long starting and stopping may take."""
+
+
+@frozen
+class Taken:
+    """A mail as a server has it.
+
+    Attributes:
+        content: every byte.
+        return_path: where its failures are to be reported.
+    """
+
+    content: bytes
+    return_path: str
 
 
 @define
@@ -25,7 +38,7 @@ class _Mailbox:
 
     name: str
     refuses: Mapping[str, str]
-    received: dict[str, bytes] = field(factory=dict)
+    received: dict[str, Taken] = field(factory=dict)
 
     async def handle_RCPT(  # noqa: N802  # aiosmtpd looks for this name
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -42,7 +55,7 @@ class _Mailbox:
         """Keep the mail."""
         content = envelope.original_content or b""
         for address in envelope.rcpt_tos:
-            self.received[address] = content
+            self.received[address] = Taken(content, envelope.mail_from or "")
         return f"250 2.0.0 queued as {self.name}-{len(self.received)}"
 
 
@@ -52,23 +65,21 @@ class Sink(AbstractContextManager["Sink"]):
     Args:
         name: what it calls itself.
         context: its certificate.
-        credentials: the only ones it takes.
+        server: whose login it asks for, and no other.
         refuses: what it answers to RCPT for these addresses.
     """
 
-    def __init__(
-        self, name: str, context: ssl.SSLContext, credentials: Credentials, refuses: Mapping[str, str]
-    ) -> None:
+    def __init__(self, name: str, context: ssl.SSLContext, server: Server, refuses: Mapping[str, str]) -> None:
         self._mailbox = _Mailbox(name, refuses)
         self._context = context
-        self._credentials = credentials
+        self._login = server.credentials
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"demo-{name}", daemon=True)
         self._server: asyncio.Server | None = None
         self.port = 0
 
     @property
-    def received(self) -> Mapping[str, bytes]:
+    def received(self) -> Mapping[str, Taken]:
         """Every mail that was taken, by recipient."""
         return self._mailbox.received
 
@@ -108,9 +119,12 @@ class Sink(AbstractContextManager["Sink"]):
     def _check(
         self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, told: object
     ) -> AuthResult:
-        known = LoginPassword(self._credentials.username.encode(), self._credentials.password.encode())
+        login = self._login
+        known = isinstance(login, Credentials) and told == LoginPassword(
+            login.username.encode(), login.password.encode()
+        )
         # Not handled: aiosmtpd is to answer, with 235 or 535.
-        return AuthResult(success=told == known, handled=False)
+        return AuthResult(success=known, handled=False)
 
     async def _hang_up(self) -> None:
         if self._server is not None:

@@ -1,14 +1,15 @@
-"""What the demo prints: a table of what became of the mails, and one person's copy."""
+"""What the demo prints: what became of the mails, what each server told, and one mail with its story."""
 
 from collections.abc import Mapping, Sequence
 from email import message_from_bytes, policy
 
 from ..archive import Copy
-from ..events import Accepted, Bounced, Clicked, Event, Opened, Refused
 from ..report import Figures
+from ..timeline import Moment
+from .relays import RELAYS, SERVERS
 
 _HEADERS = ("From", "To", "Subject", "Date", "Message-ID")
-_LINES = 6
+_LINES = 4
 
 
 def table(figures: Mapping[str, Figures]) -> str:
@@ -39,8 +40,22 @@ def _and_machines(human: int, machine: int) -> str:
     return f"{human} +{machine}" if machine else f"{human}   "
 
 
-def one_copy(copy: Copy, events: Sequence[Event]) -> str:
-    """A mail as it was kept, its headers and first lines, and what happened to it."""
+def by_server(shown: Mapping[str, int]) -> str:
+    """A line for each server: what it took, and what came back of it."""
+    lines = [f"{'':{_NAME}}  mails  reports kept"]
+    for name in SERVERS:
+        kept = shown[f"reports kept of {name}" if name in RELAYS else _BY_MAIL]
+        how = "signed posts, to one endpoint" if name in RELAYS else "bounce mail, from its mailbox"
+        lines.append(f"{name:{_NAME}}  {shown[f'mails at {name}']:5}  {kept:12}  {how}")
+    return "\n".join([*lines, ""])
+
+
+_NAME = 15
+_BY_MAIL = "bounce mailbox: reports kept, each proven by its signature"
+
+
+def one_copy(copy: Copy) -> str:
+    """A mail as it was kept: its headers and first lines."""
     mail = message_from_bytes(copy.content, policy=policy.default)
     body = mail.get_body(("plain",))
     text = "" if body is None else str(body.get_content())
@@ -54,23 +69,17 @@ def one_copy(copy: Copy, events: Sequence[Event]) -> str:
             *(f"    {line}" for line in lines),
             "    ...",
             "",
-            "What happened to it:",
-            "",
-            *(f"    {event.about.at:%H:%M:%S}  {event.about.source:9} {_words(event)}".rstrip() for event in events),
-            "",
         ]
     )
 
 
-def _words(event: Event) -> str:
-    name = type(event).__name__.lower()
-    match event:
-        case Accepted(reply=reply) | Refused(reply=reply):
-            return f"{name}: {reply}"
-        case Clicked(url=url):
-            return f"{name}: {url}"
-        case Opened(evidence=evidence) if evidence:
-            return f"{name}: {', '.join(evidence)}"
-        case Bounced(reason=reason):
-            return f"{name}: {reason}"
-    return name
+def one_story(moments: Sequence[Moment]) -> str:
+    """A mail's story: when, what, who says so, and the rest in words."""
+    return "\n".join(
+        [
+            "Its story:",
+            "",
+            *(f"    {one.at:%H:%M:%S}  {one.what:12}  {one.told_by:16}  {one.detail}".rstrip() for one in moments),
+            "",
+        ]
+    )

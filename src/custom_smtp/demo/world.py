@@ -1,45 +1,42 @@
-"""Everything that the demo runs on: two mail servers, a web server, a database, and the plan that sends."""
+"""Everything that the demo runs on: mail servers, a web server, a database, a mailbox, and the plan that sends."""
 
 import ssl
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from .. import bounces
+from ..edge.mailboxes import Maildir
 from ..edge.smtp import SmtpTransport
 from ..edge.sqlite import SqliteArchive, SqliteJournal
 from ..edge.wsgi import wsgi
-from ..mail import CampaignType
 from ..mounts import Mounts
 from ..outgoing import Receipt
-from ..ports import Feedback
-from ..providers.postmark import Postmark
-from ..providers.sendgrid import SendGrid
 from ..routing import ByCampaign
 from ..sender import Preparation, Sender
-from ..servers import Credentials, Limits, Server
+from ..servers import Limits, Server
 from ..system import utc_now
 from ..testing.certificates import Authority
-from ..testing.fakes import SerialIds
-from ..testing.webhooks import SendGridSigner
+from ..testing.fakes import FrozenClock, SerialIds
+from ..testing.reporters import REPORTERS
 from ..tokens import Tokens
 from ..tracking import Tracker
 from ..tracking_endpoint import TrackingEndpoint
+from ..verp import ReturnAddresses
 from ..webhooks import FeedbackEndpoint
-from .letters import DOMAIN
-from .providers import PostmarkReports, SendGridReports
-from .script import PARTS
+from .letters import DOMAIN, Letter
+from .relays import PLAIN, RELAYS, SERVERS
+from .script import PARTS, lot
 from .sink import Sink
+from .times import BEGIN
 from .web import Site
 
 TOKENS = Tokens((b"a key of 32 bytes, for the demo alone",))
-POSTMARK = PostmarkReports("postmark", "a password for the demo")
-SENDGRID = SendGridReports(SendGridSigner())
 
-_LOGIN = Credentials("moewe", "a password for the demo")
 _LIMITS = Limits.all_of(10)
 
 
@@ -48,66 +45,65 @@ class World:
     """The parts, running.
 
     Attributes:
-        sinks: the mail servers: ``main`` for all mails, ``bulk`` for what is assigned to it.
+        clock: what everybody takes for the time.
+        sinks: the mail servers, by name.
         site: where links and reports are answered.
         archive: keeps the copies.
         journal: keeps what happened.
+        mailbox: where the plain server's bounces come in.
         plan: sends each mail through the server of its type.
     """
 
+    clock: FrozenClock
     sinks: Mapping[str, Sink]
     site: Site
     archive: SqliteArchive
     journal: SqliteJournal
+    mailbox: Maildir
     plan: ByCampaign[Receipt]
 
 
 def begin(stack: ExitStack, database: Path) -> World:
     """Start everything; the stack stops it again, whatever happens in between."""
-    certificates = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="custom_smtp-demo-")))
+    clock = FrozenClock(BEGIN)
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="custom_smtp-demo-")))
     authority = Authority(utc_now(), "an authority for the demo")
-    trusted = certificates / "authority.pem"
+    trusted = folder / "authority.pem"
     trusted.write_bytes(authority.pem)
-    context = _server_context(authority, certificates)
+    context = _server_context(authority, folder)
 
     refused = {part.person.address.email: part.role.refused for part in PARTS if part.role.refused}
-    sinks = {
-        "main": stack.enter_context(Sink("main", context, _LOGIN, {})),
-        "bulk": stack.enter_context(Sink("bulk", context, _LOGIN, refused)),
-    }
+    sinks = {name: stack.enter_context(Sink(name, context, server, refused)) for name, server in SERVERS.items()}
     site = stack.enter_context(Site())
     archive = stack.enter_context(SqliteArchive(database))
     journal = stack.enter_context(SqliteJournal(database))
+    mailbox = Maildir(folder / "bounces", read=partial(bounces.read, tokens=TOKENS))
 
-    postmark = Postmark(username=POSTMARK.username, password=POSTMARK.password)
-    sendgrid = SendGrid(SENDGRID.signer.verification_key)
-    endpoints = Mounts(
-        {
-            "/t": TrackingEndpoint(tokens=TOKENS),
-            "/hooks/postmark": FeedbackEndpoint(postmark),
-            "/hooks/sendgrid": FeedbackEndpoint(sendgrid),
-        }
+    feedback = {f"/{name}": REPORTERS[name].adapter for name in RELAYS}
+    endpoints = Mounts({"/t": TrackingEndpoint(tokens=TOKENS), "/hooks": FeedbackEndpoint(feedback)})
+    site.serve(wsgi(endpoints, journal, clock=clock))
+
+    common = Preparation(
+        tracker=Tracker(base_url=f"{site.url}/t", tokens=TOKENS), domains=(DOMAIN,), clock=clock, new_id=SerialIds()
     )
-    site.serve(wsgi(endpoints, journal, clock=_later))
 
-    tracker, new_id = Tracker(base_url=f"{site.url}/t", tokens=TOKENS), SerialIds()
+    def sender(name: str, preparation: Preparation) -> Sender:
+        transport = SmtpTransport(_on_this_machine(SERVERS[name], sinks[name], trusted))
+        return Sender(transport, preparation, archive=archive, journal=journal)
 
-    def sender(sink: Sink, feedback: Feedback) -> Sender:
-        server = Server("127.0.0.1", sink.port, _LOGIN, ca_file=trusted, limits=_LIMITS)
-        preparation = Preparation(tracker=tracker, feedback=feedback, domains=(DOMAIN,), new_id=new_id)
-        return Sender(SmtpTransport(server), preparation, archive=archive, journal=journal)
-
-    bulk = sender(sinks["bulk"], sendgrid)
+    plain = sender(PLAIN, evolve(common, returns=ReturnAddresses(f"bounces.{DOMAIN}", TOKENS)))
+    relays = {name: sender(name, evolve(common, feedback=REPORTERS[name].adapter)) for name in RELAYS}
     plan = ByCampaign(
-        all_emails=sender(sinks["main"], postmark),
-        assigned={CampaignType.NEWSLETTER: bulk, CampaignType.TRIGGERED_BROADCAST: bulk},
+        all_emails=plain,
+        assigned={lot(letter, name): relay for name, relay in relays.items() for letter in Letter},
+        declared=(lot(Letter.SHIPPING, PLAIN),),
     )
-    return World(sinks, site, archive, journal, plan)
+    return World(clock, sinks, site, archive, journal, mailbox, plan)
 
 
-def _later() -> datetime:
-    """The time at which people read: nobody can in the second in which a mail was taken, and is no machine."""
-    return utc_now() + timedelta(minutes=10)
+def _on_this_machine(server: Server, sink: Sink, trusted: Path) -> Server:
+    """The same server, as far as its login and its pace go."""
+    return evolve(server, host="127.0.0.1", port=sink.port, ca_file=trusted, limits=_LIMITS)
 
 
 def _server_context(authority: Authority, folder: Path) -> ssl.SSLContext:
