@@ -35,6 +35,7 @@ from custom_smtp.mail import Mail
 from custom_smtp.mime import render
 from custom_smtp.replies import Reply
 from custom_smtp.report import LINKS_SHOWN, Campaign, Figures, LinkReactions, Reactions, figures, page
+from custom_smtp.timeline import timeline
 from custom_smtp.tokens import Claim, Tokens
 from custom_smtp.tracking import Tracker
 from custom_smtp.verdicts import Judge
@@ -675,5 +676,62 @@ def test_a_mail_of_any_quality_is_shown(content: bytes) -> None:
 @given(st.lists(copies, max_size=3, unique_by=lambda copy: copy.delivery_id), st.lists(events, max_size=5), any_text)
 def test_a_page_can_always_be_made_and_written(several: list[Copy], happened: list[Event], title: str) -> None:
     campaign = Campaign(name=title, copies=several, events={copy.delivery_id: happened for copy in several})
-    html = page(title, [campaign], at=NOON, tokens=TOKENS)
+    stories = {copy.subject: timeline(copy, happened) for copy in several}
+    html = page(title, [campaign], at=NOON, tokens=TOKENS, stories=stories)
     assert html.encode().endswith(b"</html>\n")
+
+
+# Who told what, and single mails
+
+
+def of_source(source: str, minute: float, raw: dict[str, object] | None = None) -> About:
+    return About(
+        delivery_id=ONE,
+        recipient="ada@example.net",
+        at=NOON + timedelta(minutes=minute),
+        source=source,
+        key=f"{minute}",
+        raw=raw,
+    )
+
+
+def test_each_source_has_a_row_of_the_mails_that_it_told_of() -> None:
+    happened: list[Event] = [
+        Accepted(of_source("smtp", 0), Reply(250, "ok")),
+        Bounced(of_source("proven-bounce-mail", 4), BounceKind.SOFT),
+        Delivered(of_source("mailgun", 1)),
+        Opened(of_source("tracking", 2)),
+        Opened(of_source("tracking", 3)),
+    ]
+    campaign = Campaign(name="N", copies=[kept(mail(text="x"))], events={ONE: happened})
+    html = page("January", [campaign], at=NOON, tokens=TOKENS)
+    table = html[html.index("<h2>Who told what</h2>") :]
+    table = table[: table.index("</table>")]
+    assert re.findall(r"<th[^>]*>([^<]*)</th>", table) == ["", "Accepted", "Delivered", "Bounced", "Opened"]
+    assert re.findall(r"<tr><td>([^<]+)", table) == ["our server", "our links", "mailgun", "a mail with our signature"]
+    assert re.findall(r'<td class="n">(1|<span)', table) == [
+        *("1", "<span", "<span", "<span"),
+        *("<span", "<span", "<span", "1"),
+        *("<span", "1", "<span", "<span"),
+        *("<span", "<span", "1", "<span"),
+    ]
+
+
+def test_a_story_is_told_with_its_proof_and_nothing_of_it_can_run() -> None:
+    complaint = Complained(of_source("<mailgun>", 150, {"note": "<script>alert(1)</script>", "ü": "x" * 9000}))
+    moments = timeline(kept(mail(text="x")), [Accepted(of_source("smtp", 0.05), Reply(250, "<b>")), complaint])
+    html = page("January", [], at=NOON, stories={"Ada <3": moments, "Nobody": ()})
+    assert "<h2>Ada &lt;3</h2>" in html
+    assert "Nobody" not in html
+    assert re.findall(r"<small>([^<]+)</small>", html) == ["2 January 2026", "+3 s", "+2.5 h", "+2.5 h"]
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert "<script" not in html
+    assert "The proof, as &lt;mailgun&gt; told it" in html
+    assert "x\n...</pre>" in html
+
+
+def test_a_proof_of_our_own_server_needs_no_report() -> None:
+    gone = Refused(of_source("smtp", 0), Reply(550, "5.1.1 no such user"), Step.RCPT)
+    html = page("January", [], at=NOON, stories={"Ada": timeline(kept(mail(text="x")), [gone])})
+    assert "Suppressed" in html
+    assert "<pre>" not in html

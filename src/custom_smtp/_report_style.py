@@ -52,6 +52,10 @@ section > h2 + * { margin-top: 24px; }
 .moments > :last-child { text-align: right; }
 .axis { display: flex; justify-content: space-between; font-size: 12px; color: var(--soft); }
 
+.scroll { overflow-x: auto; }
+.told { font-size: 13.5px; }
+.told td:first-child { white-space: nowrap; }
+.told th { white-space: nowrap; }
 .links { font-size: 13px; }
 table { width: 100%; border-collapse: collapse; }
 th { padding: 0 12px 8px 0; text-align: left; font-size: 12px; font-weight: 500; color: var(--soft); }
@@ -70,7 +74,7 @@ th:last-child, td:last-child { padding-right: 0; }
 .stage.good::before { background: var(--main); }
 .stage.bad::before { background: var(--bad); }
 
-.story { margin: 0; padding: 0; list-style: none; }
+.story { margin-bottom: 0; padding: 0; list-style: none; }
 .story li { display: grid; grid-template-columns: 124px 1fr; gap: 24px; }
 .story time { padding-top: 1px; text-align: right; white-space: nowrap; }
 .story time small { display: block; font-size: 12px; color: var(--soft); }
@@ -80,12 +84,13 @@ th:last-child, td:last-child { padding-right: 0; }
   content: ""; position: absolute; left: -8px; top: 5px; width: 14px; height: 14px; border-radius: 50%;
   background: var(--soft); border: 3px solid var(--paper);
 }
+.story li:not(:last-child) > div { min-height: 62px; }
 .story .good > div::before { background: var(--main); }
 .story .bad > div::before { background: var(--bad); }
-.story .machine > div::before { background: var(--paper); border: 2px dashed var(--soft); }
+.story .by-machine > div::before { background: var(--paper); border: 2px dashed var(--soft); }
 .story strong { font: 400 18px/1.3 var(--serif); }
 .story .bad strong { color: var(--bad); }
-.story .machine strong, .story .machine p { color: var(--soft); }
+.story .by-machine strong, .story .by-machine p { color: var(--soft); }
 .story .by { margin-left: 12px; font-size: 12px; color: var(--soft); white-space: nowrap; }
 .story p { max-width: 70ch; font-size: 14px; }
 .story pre {
@@ -127,6 +132,7 @@ footer p + p { margin-top: 8px; }
   .mail { grid-template-columns: minmax(0, 1fr); }
   .story li { grid-template-columns: 64px minmax(0, 1fr); gap: 14px; }
   .story li > div { padding-left: 20px; }
+  .story time small { white-space: normal; }
   iframe { height: 560px; }
   .wide { display: none; }
   .people td:nth-child(-n+2) { white-space: normal; }

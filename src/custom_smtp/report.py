@@ -13,6 +13,7 @@ from ._report_chart import over_time
 from ._report_figures import Campaign, Figures, LinkReactions, Reactions, figures, name_of
 from ._report_links import SameLinks, claim_of
 from ._report_preview import CONTENT_POLICY, plain, preview
+from ._report_sources import who_told
 from ._report_story import story_of
 from ._report_style import STYLE
 from .archive import Copy
@@ -103,6 +104,7 @@ def page(
         _tiles(total),
         _section("From sending to clicking", _funnel(total)),
         _section("Over time", over_time(_moments(everything.values(), judge), _BAD_ROWS)),
+        _section("Who told what", who_told(everything.values())),
         *(_section(headline, story_of(moments)) for headline, moments in stories.items()),
         *(_campaign(each, tokens, judge) for each in several),
         _section("What did not arrive", _failures(total)),

@@ -141,13 +141,15 @@ def _times(alike: list[Event]) -> str:
 
 
 def _by_a_machine(event: Any) -> str:
-    return f"by a machine: {', '.join(event.evidence)}" if event.evidence else "by a machine"
+    return _because("by a machine", event)
+
+
+def _because(verdict: str, event: Any) -> str:
+    return f"{verdict}: {', '.join(event.evidence)}" if event.evidence else verdict
 
 
 def _opened(event: Any) -> str:
-    if event.proxied:
-        return f"by a person, through a proxy: {', '.join(event.evidence)}" if event.evidence else "through a proxy"
-    return "by a person"
+    return _because("by a person, through a proxy", event) if event.proxied else "by a person"
 
 
 def _why(event: Any) -> str:
@@ -175,4 +177,7 @@ _TOLD: Mapping[type, tuple[str, Tone, Callable[[Any], str]]] = {
     AutoReplied: ("Answered by a machine", Tone.PLAIN, _why),
     Unrecognised: ("Something else", Tone.PLAIN, lambda event: str(event.name)),
 }
-"""What each event is called, how it is shown, and what there is to say of it."""
+"""How each event is called and shown, and what there is to say of it."""
+
+TITLES: Mapping[type, str] = {kind: title for kind, (title, _, _) in _TOLD.items()}
+"""What each event is called, in a reader's words."""
