@@ -47,9 +47,9 @@ def test_the_front_door_is_shown_with_the_true_home_of_each_name() -> None:
     assert shown == {name: f"custom_smtp.{home}.{name}" for name, home in homes.items()} | modules
 
 
-def test_the_ten_uses_are_there_and_each_has_one_program() -> None:
+def test_the_eleven_uses_are_there_and_each_has_one_program() -> None:
     uses = [path for path in (DOCS / "uses").glob("*.md") if path.stem != "index"]
-    assert sorted(int(path.stem.split("-")[0]) for path in uses) == list(range(1, 11))
+    assert sorted(int(path.stem.split("-")[0]) for path in uses) == list(range(1, 12))
     for path in uses:
         assert path.read_text(encoding="utf-8").count("```python\n") == 1
 

@@ -723,7 +723,7 @@ def test_a_story_is_told_with_its_proof_and_nothing_of_it_can_run() -> None:
     html = page("January", [], at=NOON, stories={"Ada <3": moments, "Nobody": ()})
     assert "<h2>Ada &lt;3</h2>" in html
     assert "Nobody" not in html
-    assert re.findall(r"<small>([^<]+)</small>", html) == ["2 January 2026", "+3 s", "+2.5 h", "+2.5 h"]
+    assert re.findall(r"<time>[^<]+<small>([^<]+)</small>", html) == ["2 January 2026", "+3 s", "+2.5 h", "+2.5 h"]
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
     assert "<script" not in html
     assert "The proof, as &lt;mailgun&gt; told it" in html

@@ -37,8 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser(
         "demo",
         help="send, track and report sixty mails on this machine alone",
-        description="Plays the whole loop on 127.0.0.1 in a few seconds: two mail servers, sixty mails, opens, clicks, "
-        "webhooks and a bounce. Ends with the path of a report to look at in a browser.",
+        description="Plays the whole loop on 127.0.0.1 in a few seconds: seven mail servers, sixty mails, opens, "
+        "clicks, the webhooks of six providers and a bounce mailbox. Ends with the path of a report to look at in a "
+        "browser.",
     )
     demo.add_argument("--keep", type=Path, metavar="DIR", help="put the database and the report into this folder")
     demo.add_argument("--report", type=Path, metavar="FILE", help="put the report into this file")
