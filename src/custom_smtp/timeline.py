@@ -174,7 +174,7 @@ _TOLD: Mapping[type, tuple[str, Tone, Callable[[Any], str]]] = {
     Complained: ("Called spam", Tone.BAD, _nothing),
     Unsubscribed: ("Unsubscribed", Tone.BAD, _why),
     Resubscribed: ("Came back", Tone.PLAIN, _nothing),
-    AutoReplied: ("Answered by a machine", Tone.PLAIN, _why),
+    AutoReplied: ("Auto-reply", Tone.PLAIN, _why),
     Unrecognised: ("Something else", Tone.PLAIN, lambda event: str(event.name)),
 }
 """How each event is called and shown, and what there is to say of it."""
