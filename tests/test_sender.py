@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from attrs import define, evolve, field
@@ -21,6 +22,7 @@ from custom_smtp import (
     Reply,
     Sender,
     SendingDomain,
+    Server,
     Tokens,
     Tracker,
 )
@@ -440,3 +442,15 @@ def test_a_mail_without_a_text_gets_one_of_its_html() -> None:
     assert b"\r\nYour order <https://shop.example/7>\r\n" in Preparation().prepare(mail).outgoing.content
     assert b"text/plain" not in Preparation(text_from_html=False).prepare(mail).outgoing.content
     assert b"text/plain" not in Preparation().prepare(evolve(mail, html="<img src=x>")).outgoing.content
+
+
+@pytest.mark.parametrize("kind", [Sender, AsyncSender])
+def test_what_delivers_nothing_is_no_transport(kind: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"a Server delivers nothing: .* Sender\(SmtpTransport\(server\)\)"):
+        kind(Server("smtp.shop.example"))
+
+
+@pytest.mark.parametrize("kind", [Sender, AsyncSender])
+def test_an_archive_in_place_of_the_preparation_is_refused(kind: Any) -> None:
+    with pytest.raises(ConfigurationError, match="a MemoryArchive is no preparation: write"):
+        kind(RecordingTransport(), MemoryArchive())

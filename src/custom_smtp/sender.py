@@ -214,6 +214,20 @@ class Preparation:
         return Envelope(sender, (mail.to,), envelope_id=envelope_id(delivery_id, self.returns.tokens))
 
 
+def _a_transport(_instance: object, _attribute: "Attribute[Any]", transport: object) -> None:
+    if not callable(getattr(transport, "deliver", None)):
+        raise ConfigurationError(
+            f"a {type(transport).__name__} delivers nothing: hand in a transport, as in Sender(SmtpTransport(server))"
+        )
+
+
+def _a_preparation(_instance: object, _attribute: "Attribute[Any]", preparation: object) -> None:
+    if not isinstance(preparation, Preparation):
+        raise ConfigurationError(
+            f"a {type(preparation).__name__} is no preparation: write Sender(transport, Preparation(...), archive=...)"
+        )
+
+
 @frozen
 class Sender:
     """Sends mail through one transport, keeping a copy before and writing down what came of it after.
@@ -223,10 +237,13 @@ class Sender:
         preparation: what happens to each mail first.
         archive: where copies are kept; None keeps none.
         journal: where events are written down; None writes none.
+
+    Raises:
+        ConfigurationError: the transport is none, or the preparation.
     """
 
-    transport: Transport
-    preparation: Preparation = Preparation()
+    transport: Transport = field(validator=_a_transport)
+    preparation: Preparation = field(default=Preparation(), validator=_a_preparation)
     archive: Archive | None = field(default=None, kw_only=True)
     journal: Journal | None = field(default=None, kw_only=True)
 
@@ -328,10 +345,13 @@ class AsyncSender:
         preparation: what happens to each mail first.
         archive: where copies are kept; None keeps none.
         journal: where events are written down; None writes none.
+
+    Raises:
+        ConfigurationError: the transport is none, or the preparation.
     """
 
-    transport: AsyncTransport
-    preparation: Preparation = Preparation()
+    transport: AsyncTransport = field(validator=_a_transport)
+    preparation: Preparation = field(default=Preparation(), validator=_a_preparation)
     archive: AsyncArchive | None = field(default=None, kw_only=True)
     journal: AsyncJournal | None = field(default=None, kw_only=True)
 

@@ -213,7 +213,7 @@ def _a_port(_instance: object, _attribute: "Attribute[Any]", port: int) -> None:
     if port == 25:
         raise ConfigurationError(f"port 25 is for servers talking to servers; {_PORTS}")
     if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
-        raise ConfigurationError(f"{port!r} is no port; {_PORTS}")
+        raise ConfigurationError(f"{port!r} is no port, which is a number; {_PORTS}")
 
 
 def _a_helo_name(_instance: object, _attribute: "Attribute[Any]", name: str) -> None:

@@ -187,6 +187,8 @@ def test_a_certificate_that_proves_nothing_is_refused(kind: str, trust: dict[str
     assert error.retry is Retry.NEVER
     assert isinstance(error.__cause__, ssl.SSLCertVerificationError)
     assert error.__cause__.verify_code in WRONG[kind].numbers
+    of_a_stranger = error.__cause__.verify_code in (UNKNOWN_ISSUER, ITS_OWN, ITS_OWN_ABOVE)
+    assert ("name it: Server(ca_file=...)" in str(error)) is of_a_stranger
 
 
 @pytest.mark.parametrize("kind", ALIKE)

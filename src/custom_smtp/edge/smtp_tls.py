@@ -29,6 +29,10 @@ def warn_of_clear_text(server: Server) -> None:
         )
 
 
+_ADVICE = dict.fromkeys((18, 19, 20), "; if its authority is your own, name it: Server(ca_file=...)")
+"""What to do, by OpenSSL's number of the error (openssl-verification-options(1), X509_STORE_CTX_get_error(3))."""
+
+
 class TlsLayer:
     """One side of one TLS connection: ours.
 
@@ -58,7 +62,8 @@ class TlsLayer:
             return self._leaves.read()
         except ssl.SSLCertVerificationError as error:
             raise TlsError(
-                f"the certificate of {self._server} cannot be trusted, so nothing was said: {error.verify_message}",
+                f"the certificate of {self._server} cannot be trusted, so nothing was said: {error.verify_message}"
+                f"{_ADVICE.get(error.verify_code, '')}",
                 retry=Retry.NEVER,
             ) from error
         except ssl.SSLError as error:
