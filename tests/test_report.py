@@ -702,6 +702,7 @@ def test_each_source_has_a_row_of_the_mails_that_it_told_of() -> None:
         Delivered(of_source("mailgun", 1)),
         Opened(of_source("tracking", 2)),
         Opened(of_source("tracking", 3)),
+        Opened(of_source("unsubscribe", 5)),
     ]
     campaign = Campaign(name="N", copies=[kept(mail(text="x"))], events={ONE: happened})
     html = page("January", [campaign], at=NOON, tokens=TOKENS)

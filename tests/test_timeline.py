@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custom_smtp.archive import Copy
-from custom_smtp.errors import Step
+from custom_smtp.errors import ConfigurationError, Step
 from custom_smtp.events import (
     About,
     Accepted,
@@ -67,7 +67,7 @@ def test_a_story_goes_from_submission_to_complaint_whatever_the_order_of_the_rep
         "Opened|by a person, through a proxy: GoogleImageProxy|our links",
         "Clicked|by a person: https://shop.example/|our links",
         "Called spam||mailgun",
-        "Suppressed|nothing more is to be written to this person|why_not_to_write",
+        "Suppressed|no more mail to this person; the proof: mailgun mailgun 90|why_not_to_write",
     ]
 
 
@@ -128,6 +128,11 @@ def test_opens_of_a_machine_are_counted_and_those_of_people_stand_alone() -> Non
 )
 def test_each_thing_is_told_in_words(event: Event, told: str) -> None:
     assert words(timeline(COPY, [event]))[1:] == [told]
+
+
+def test_a_moment_without_a_time_zone_is_none() -> None:
+    with pytest.raises(ConfigurationError, match="datetime.now\\(UTC\\)"):
+        Moment(at=NOON.replace(tzinfo=None), what="Submitted")
 
 
 def test_every_event_has_a_title() -> None:

@@ -9,38 +9,30 @@ from .timeline import SAID_BY, TITLES
 
 
 def who_told(stories: Iterable[Sequence[Event]]) -> str:
-    """How many mails each source told each thing about; nothing where nothing was told."""
+    """Of how many mails each source told each thing; nothing where nothing was told."""
     told = Counter(
-        (source, kind)
+        news
         for happened in stories
-        for source, kind in {(event.about.source, type(event)) for event in happened}
+        for news in {(SAID_BY.get(event.about.source, event.about.source), type(event)) for event in happened}
     )
-    kinds = [kind for kind in TITLES if any(kind is each for _, each in told)]
-    sources = sorted({source for source, _ in told}, key=lambda source: (_place(source), source))
     if not told:
         return ""
-    head = "".join(f'<th class="n">{plain(TITLES[kind])}</th>' for kind in kinds)
+    kinds = [kind for kind in TITLES if any(kind is each for _, each in told)]
+    names = sorted({name for name, _ in told}, key=lambda name: (_PLACE.get(name, _OF_PROVIDERS), name))
+    head = "".join(f'<th class="n">{TITLES[kind]}</th>' for kind in kinds)
     rows = "".join(
-        f"<tr><td>{plain(SAID_BY.get(source, source))}</td>"
-        + "".join(f'<td class="n">{_count(told[source, kind])}</td>' for kind in kinds)
-        + "</tr>"
-        for source in sources
+        f"<tr><td>{plain(name)}</td>{''.join(_cell(told[name, kind]) for kind in kinds)}</tr>" for name in names
     )
     return (
-        f'<div class="scroll"><table class="told"><thead><tr><th></th>{head}</tr></thead>'
-        f'<tbody>{rows}</tbody></table></div><p class="note">In mails; what machines did counts here too.</p>'
+        f'<div class="scroll"><table class="told"><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>'
+        '</div><p class="note">In mails; what machines did counts here too.</p>'
     )
 
 
-def _place(source: str) -> int:
-    """Our own first, the providers by name, and mail last."""
-    if source not in SAID_BY:
-        return len(_OURS)
-    return _OURS.index(source) if source in _OURS else len(_OURS) + 1
+_OF_PROVIDERS = 2
+_PLACE = {"our server": 0, "our links": 1, "a mail, unproven": 3, "a mail with our signature": 3}
+"""What we know ourselves comes first, then the providers, then mail."""
 
 
-_OURS = ("smtp", "tracking", "unsubscribe")
-
-
-def _count(count: int) -> str:
-    return f"{count:,}" if count else '<span class="soft">\u2013</span>'
+def _cell(count: int) -> str:
+    return f'<td class="n">{count:,}</td>' if count else '<td class="n"><span class="soft">\u2013</span></td>'

@@ -12,6 +12,7 @@ from typing import Any
 from attrs import field, frozen
 
 from .archive import Copy
+from .checks import aware
 from .events import (
     Accepted,
     Attempted,
@@ -57,9 +58,12 @@ class Moment:
         told_by: who says so: ``our server``, ``our links``, a provider's name.
         tone: how to show it.
         proof: the event that forbids writing to the person, where this moment says that something does.
+
+    Raises:
+        ConfigurationError: the time has no zone.
     """
 
-    at: datetime
+    at: datetime = field(validator=aware)
     what: str
     detail: str = ""
     told_by: str = ""
@@ -116,7 +120,7 @@ def _forbidden(reason: Reason | None) -> Iterator[Moment]:
         yield Moment(
             at=reason.about.at,
             what="Suppressed",
-            detail="nothing more is to be written to this person",
+            detail=f"no more mail to this person; the proof: {reason.about.source} {reason.about.key}",
             told_by="why_not_to_write",
             tone=Tone.BAD,
             proof=reason,

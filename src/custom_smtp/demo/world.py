@@ -95,7 +95,7 @@ def begin(stack: ExitStack, database: Path) -> World:
     relays = {name: sender(name, evolve(common, feedback=REPORTERS[name].adapter)) for name in RELAYS}
     plan = ByCampaign(
         all_emails=plain,
-        assigned={lot(letter, name): relay for name, relay in relays.items() for letter in Letter},
+        assigned={lot(part.letter, part.server): relays[part.server] for part in PARTS if part.server in relays},
         declared=(lot(Letter.SHIPPING, PLAIN),),
     )
     return World(clock, sinks, site, archive, journal, mailbox, plan)
