@@ -13,6 +13,7 @@ from custom_smtp import (
     AsyncSender,
     DeliveryId,
     Failover,
+    FeedbackEndpoint,
     Mail,
     MemoryArchive,
     MemoryJournal,
@@ -454,3 +455,10 @@ def test_what_delivers_nothing_is_no_transport(kind: Any) -> None:
 def test_an_archive_in_place_of_the_preparation_is_refused(kind: Any) -> None:
     with pytest.raises(ConfigurationError, match="a MemoryArchive is no preparation: write"):
         kind(RecordingTransport(), MemoryArchive())
+
+
+@pytest.mark.parametrize("name", ["tracker", "unsubscribe", "feedback", "returns", "signer"])
+def test_a_part_that_cannot_do_what_it_is_for_is_refused(name: str) -> None:
+    parts: dict[str, Any] = {name: FeedbackEndpoint(Postmark(username="pm", password="hook"))}
+    with pytest.raises(ConfigurationError, match=rf"^{name} is a FeedbackEndpoint, which has no \w+\(\)"):
+        Preparation(**parts)

@@ -68,6 +68,18 @@ def _one_at_least(_instance: object, _attribute: "Attribute[Any]", names: frozen
         raise ConfigurationError("domains is empty, so no mail could be sent: add a domain, or leave domains out")
 
 
+_DOES = {"tracker": "track", "unsubscribe": "mark", "feedback": "mark", "returns": "address", "signer": "sign"}
+"""What each part of a preparation is asked to do."""
+
+
+def _a_part(_instance: object, attribute: "Attribute[Any]", part: object) -> None:
+    does = _DOES[attribute.name]
+    if part is not None and not callable(getattr(part, does, None)):
+        raise ConfigurationError(
+            f"{attribute.name} is a {type(part).__name__}, which has no {does}(): see Preparation for what goes there"
+        )
+
+
 @frozen
 class Prepared:
     """A mail ready to go, with the copy to keep of it."""
@@ -94,16 +106,16 @@ class Preparation:
         new_id: names it.
 
     Raises:
-        ConfigurationError: ``domains`` is there, and empty.
+        ConfigurationError: a part cannot do what it is for, or ``domains`` is there, and empty.
     """
 
     text_from_html: bool = True
-    tracker: Tracker | None = None
-    unsubscribe: Unsubscribe | None = None
+    tracker: Tracker | None = field(default=None, validator=_a_part)
+    unsubscribe: Unsubscribe | None = field(default=None, validator=_a_part)
     links: LinkDomains | None = None
-    feedback: Feedback | None = None
-    returns: ReturnAddresses | None = None
-    signer: Signer | None = None
+    feedback: Feedback | None = field(default=None, validator=_a_part)
+    returns: ReturnAddresses | None = field(default=None, validator=_a_part)
+    signer: Signer | None = field(default=None, validator=_a_part)
     domains: frozenset[str] | None = field(default=None, converter=_domain_names, validator=_one_at_least)
     clock: Clock = utc_now
     new_id: NewId = new_delivery_id
