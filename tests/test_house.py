@@ -62,6 +62,7 @@ RULES = (
     "tokens",
     "short_tokens",
     "html",
+    "html_charset",
     "html_text",
     "list_headers",
     "lint",

@@ -32,6 +32,8 @@ def test_a_header_that_can_travel_stays() -> None:
             ' "D\xfc, A" <a@b.example>, \xdf x (\xe4) <c@d.example>'.encode(),
             b"To: =?utf-8?b?RMO8LCBB?= <a@b.example>, =?utf-8?b?w58=?= x (=?utf-8?b?w6Q=?=)\r\n <c@d.example>\r\n",
         ),
+        ("To", " D\xfc  <a@b.example>".encode(), b"To: =?utf-8?b?RMO8?=  <a@b.example>\r\n"),
+        ("To", ' "D\xfc"<a@b.example>'.encode(), b"To: =?utf-8?b?RMO8?= <a@b.example>\r\n"),
         ("To", " <\xfc@b.example>".encode(), "To: <\xfc@b.example>\r\n".encode()),
         ("To", " \xfc@b.example".encode(), "To: \xfc@b.example\r\n".encode()),
         ("Content-Description", " \xfc".encode(), "Content-Description: \xfc\r\n".encode()),
@@ -91,6 +93,21 @@ def test_encoding_and_charset_are_changed_and_nothing_else() -> None:
         b"MIME-Version: 1.0\r\n",
     ]
     assert adjusted(fields, None, media_type="text/plain") is fields
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ('text/plain; name="a; charset=x"; charset=x', 'text/plain; name="a; charset=x"; charset=utf-8'),
+        (r'text/plain; name="a\"; charset=x"', r'text/plain; name="a\"; charset=x"; charset=utf-8'),
+        ('text/plain;charset = "x";', "text/plain;charset = utf-8;"),
+        (r'text/plain; charset="i\"s\o"', "text/plain; charset=utf-8"),
+        ("text/plain; charset=x (a word)", "text/plain; charset=utf-8 (a word)"),
+    ],
+)
+def test_a_charset_is_changed_where_it_is_one(value: str, expected: str) -> None:
+    [changed] = adjusted((field_of("Content-Type", value),), None, media_type="text/plain", charset="utf-8")
+    assert changed == field_of("Content-Type", expected)
 
 
 def test_what_signatures_cover_is_told() -> None:

@@ -250,11 +250,39 @@ def test_a_part_that_is_no_text_or_may_be_none_is_left_alone(headers: list[bytes
     assert written(finished(content)) == content
 
 
+@pytest.mark.parametrize("told", [b"format=flowed; delsp=yes", b"format=flowed; DelSp=Yes; delsp=no"])
+def test_a_text_whose_lines_join_without_a_blank_is_left_alone(told: bytes) -> None:
+    content = single(b"See https://shop.example/or \r\nders\r\n", b"Content-Type: text/plain; " + told)
+    mail = finished(content)
+    assert mail.text is None
+    assert "delsp" in mail.notes[0]
+    assert written(mail) == content
+    assert finished(content.replace(told, b"format=flowed; delsp=No")).text
+
+
+@pytest.mark.parametrize(
+    ("told", "text", "untouched"),
+    [
+        (b"text/html", b"<pre>-----BEGIN PGP SIGNED MESSAGE-----\r\n", Untouched.INLINE_PGP),
+        (b"text/html", b"<p>\r\n\t-----BEGIN PGP MESSAGE-----<br>\r\n", Untouched.INLINE_PGP),
+        (b"text/html", b"<p>It begins with -----BEGIN PGP MESSAGE-----.\r\n", None),
+        (b"text/plain", b"-----BEGIN PGP MESSAGE-----\r\n", Untouched.INLINE_PGP),
+        (b"text/plain", b"> -----BEGIN PGP MESSAGE-----\r\n", None),
+    ],
+)
+def test_what_pgp_made_is_seen_where_a_line_begins(told: bytes, text: bytes, untouched: Untouched | None) -> None:
+    assert finished(single(text, b"Content-Type: " + told)).untouched is untouched
+
+
 def test_what_says_it_is_ascii_and_is_utf_8_is_read_as_that_and_goes_on_saying_so() -> None:
     content = single("Gr\xfc\xdfe\r\n".encode(), b"Content-Type: text/plain; charset=us-ascii")
     mail = finished(content)
     assert mail.text == "Gr\xfc\xdfe\r\n"
-    assert written(evolve(mail, text="Gr\xfc\xdfen\r\n")) == content[:-2] + b"n\r\n"
+    changed = written(evolve(mail, text="Gr\xfc\xdfen\r\n"))
+    assert b"charset=us-ascii\r\n" in changed
+    assert changed.endswith(
+        b"Content-Transfer-Encoding: quoted-printable\r\nMIME-Version: 1.0\r\n\r\nGr=C3=BC=C3=9Fen\r\n"
+    )
 
 
 def test_amp_is_seen_and_never_changed() -> None:

@@ -57,6 +57,30 @@ def test_tracking_changes_the_texts_and_not_one_other_byte() -> None:
     assert TRACKER.preview(finished(ORDINARY)).links[0].url == "https://shop.example/a"
 
 
+@pytest.mark.parametrize("charset", [b"utf-8", b"iso-8859-1", b"us-ascii"])
+@pytest.mark.parametrize("encoding", [b"", b"\r\nContent-Transfer-Encoding: 7bit"])
+def test_a_7bit_text_that_gets_letters_beyond_ascii_still_travels_in_7_bits(charset: bytes, encoding: bytes) -> None:
+    mail = finished(single(b"Hello\r\n", b"Content-Type: text/plain; charset=" + charset + encoding))
+    sent = written(evolve(mail, text="Gr\xfc\xdfe\r\n"))
+    assert sent.isascii()
+    assert finished(sent).text == "Gr\xfc\xdfe\r\n"
+
+
+def test_html_that_had_to_become_utf_8_says_so_itself() -> None:
+    html = '<meta charset="iso-8859-1">\r\n<meta http-equiv="Content-Type" content="text/html; charset=iso-8859-1">\r\n'
+    mail = finished(single(f"{html}<p>Price</p>\r\n".encode(), b"Content-Type: text/html; charset=iso-8859-1"))
+    assert finished(written(evolve(mail, html=f"{html}<p>5 \xa3</p>\r\n"))).html == f"{html}<p>5 \xa3</p>\r\n"
+    again = finished(written(evolve(mail, html=f"{html}<p>5 \u20ac</p>\r\n")))
+    assert again.html == f"{html.replace('iso-8859-1', 'utf-8')}<p>5 \u20ac</p>\r\n"
+
+
+@pytest.mark.parametrize("line", ["--inner", "--inner--", "--inner \t", "--innermost", "--inner-- x"])
+def test_no_line_of_a_new_text_begins_as_a_boundary(line: str) -> None:
+    mail = evolve(finished(ORDINARY), text=f"before\r\n{line}\r\nbehind")
+    assert line.encode() not in written(mail).replace(b"\r\n--inner\r\n", b"").replace(b"\r\n--inner--\r\n", b"")
+    assert finished(written(mail)).text == mail.text
+
+
 def test_what_is_changed_back_leaves_as_it_came_but_for_how_its_lines_are_broken() -> None:
     mail = finished(ORDINARY)
     assert written(evolve(evolve(mail, text="other", html="other"), text=mail.text, html=mail.html)) == ORDINARY

@@ -11,8 +11,10 @@ from enum import Enum
 from attrs import frozen
 
 from .html import Tag, loose_conditions, tags
+from .html_charset import said_charsets
 from .html_text import text_of
 from .mail import Mail
+from .part_texts import codec_of
 from .plain_text import clickable
 
 CLIPPED_FROM = 102 * 1024
@@ -46,6 +48,7 @@ class MailFinding(Enum):
     MISSING_PICTURE = "a picture names a content id that no attachment has"
     UNUSED_PICTURE = "an attachment has a content id that the HTML does not show"
     LOOSE_CONDITION = "a conditional comment is never closed, or closed without a beginning: Outlook may show nothing"
+    OTHER_CHARSET = "the HTML names another charset than UTF-8, in which it is sent: correct it, or leave it out"
     NOT_SIGNED = "nobody signs for the From domain: give the signer a key for it"
     SCRIPT = "the HTML holds a script or a form, which mail programs take out or warn of"
 
@@ -115,6 +118,9 @@ def _of_the_html(mail: Mail) -> Iterator[Found]:
         yield Found(MailFinding.CLIPPED)
     for place in loose_conditions(html):
         yield Found(MailFinding.LOOSE_CONDITION, html[place : place + 40], place)
+    for said in said_charsets(html):
+        if codec_of(said.name) != "utf_8" and not (html.isascii() and codec_of(said.name)):
+            yield Found(MailFinding.OTHER_CHARSET, said.name, said.start)
     yield from _of_the_tags(html, mail)
 
 

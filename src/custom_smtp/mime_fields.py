@@ -8,7 +8,7 @@ from .body_encodings import Encoding
 from .checks import MailError, shown
 from .finished import HeaderField
 from .header_lines import folded
-from .header_reading import Place, pieces
+from .header_reading import Place, parameters, pieces
 from .mail import is_free_text
 from .part_texts import crlf
 
@@ -88,7 +88,11 @@ def _encoded_text(text: str, codec: str) -> str:
 
 
 def _taken(run: list[str], codec: str) -> list[str]:
-    told = [_words(" ".join(run), codec)] if run else []
+    """The run in encoded words; blanks at its end stay outside, since they part it from what follows."""
+    text = " ".join(run)
+    spoken = text.rstrip(" ")
+    blanks = [""] * (len(text) - len(spoken))
+    told = [_words(spoken, codec), *blanks] if run else []
     run.clear()
     return told
 
@@ -109,7 +113,8 @@ def _encoded_addresses(value: str, codec: str) -> str | None:
             return None
         else:
             told.append(_encoded_text(piece, codec))
-    return "".join([*told, _unquoted("".join(quoted), codec)])
+    # What is in brackets has to be parted from an encoded word (RFC 2047 section 5 (3)).
+    return "".join([*told, _unquoted("".join(quoted), codec)]).replace("?=<", "?= <")
 
 
 def _unquoted(quoted: str, codec: str) -> str:
@@ -134,7 +139,7 @@ def _words(text: str, codec: str) -> str:
 
 # --- What says how a part is written ----------------------------------------------------------------------------------
 
-_CHARSET = re.compile(rb'(;\s*charset\s*=\s*)("[^"]*"|[^\s;"]*)', re.IGNORECASE)
+_PARAMETER = re.compile(rb'(;\s*([^\s=;"]+)\s*=\s*)("(?:[^"\\]|\\.)*"|[^\s;"]*)', re.DOTALL)
 
 
 def adjusted(
@@ -181,8 +186,11 @@ def _put(fields: list[HeaderField], name: str, value: str, change: Callable[[Hea
 
 
 def _with_charset(one: HeaderField, charset: str) -> HeaderField:
-    wire, found = _CHARSET.subn(lambda there: there[1] + charset.encode(), one.wire)
-    if not found:
+    def changed(there: re.Match[bytes]) -> bytes:
+        return there[1] + charset.encode() if there[2].lower() == b"charset" else there[0]
+
+    wire = _PARAMETER.sub(changed, one.wire)
+    if "charset" not in parameters(one.value):
         wire = one.wire.removesuffix(b"\r\n").rstrip(b"; \t") + f"; charset={charset}\r\n".encode()
     return HeaderField(one.name, _FOLD.sub(b"", wire).partition(b":")[2].strip().decode("utf-8", "replace"), wire)
 

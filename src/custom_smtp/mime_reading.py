@@ -5,6 +5,8 @@ What is read of it, and what is done to it:
 - A text is read, and may be changed, only where every program reads the same: one Content-Type, a charset that is known
   and fits the bytes, an encoding without faults. The first ``text/plain`` and the first ``text/html`` that are no files
   are the mail's text and HTML; further ones stay as they are.
+- A text that is changed keeps its charset and encoding if it fits in them; else it becomes UTF-8 or quoted-printable,
+  and what says so, a ``<meta charset>`` in the HTML as well, is changed with it.
 - Signed and encrypted mails are left alone whole: see `custom_smtp.finished.Untouched`.
 - A mail inside the mail stays as it is, whatever it holds.
 - Line ends become CRLF, since there is no other way to send them. A part that is data, and in which single CRs or LFs
@@ -147,8 +149,16 @@ _SEALED = {
 }
 """Media types that seal a mail (RFC 1847, RFC 8551, RFC 3156), wherever in it they stand."""
 
-_ARMOUR = re.compile(r"^-----BEGIN PGP (?:SIGNED )?MESSAGE-----", re.MULTILINE)
-_TEXTS = ("text/plain", "text/html", "text/x-amp-html")
+_BEGIN_PGP = "-----BEGIN PGP (?:SIGNED )?MESSAGE-----"
+_IN_HTML = re.compile(rf"(?:^|>)[ \t]*{_BEGIN_PGP}", re.MULTILINE)
+_ARMOUR = {
+    "text/plain": re.compile(f"^{_BEGIN_PGP}", re.MULTILINE),
+    "text/html": _IN_HTML,
+    "text/x-amp-html": _IN_HTML,
+}
+"""How what PGP made begins (RFC 9580 section 6.2), in each kind of text that is read."""
+
+_TEXTS = tuple(_ARMOUR)
 _PEOPLE = ("to", "cc", "bcc")
 _NEVER_SENT = frozenset({"bcc", "resent-bcc"})
 _NOT_ENCODED = ("", "message", "multipart")
@@ -173,7 +183,7 @@ class _Reading:
         self.tree = tree(self.content, from_line.end() if from_line else 0)
         self.untouched = self._sealed()
         texts = {} if self.untouched else self._texts()
-        if any(_ARMOUR.search(part.text) for part, _ in texts.values()):
+        if any(_ARMOUR[part.media_type].search(part.text) for part, _ in texts.values()):
             self.untouched, self.notes, texts = Untouched.INLINE_PGP, [], {}
         self.skeleton = self._skeleton(texts)
 
@@ -239,13 +249,11 @@ class _Reading:
 
     def _text_of(self, leaf: Leaf) -> tuple[TextPart | str, Encoding | None]:
         """The text of a part, or why it cannot be changed."""
-        if not leaf.head.separated:
-            return "no empty line stands between its headers and its text", None
         encoding = self._encoding(leaf)
         if encoding is None:
             return "its Content-Transfer-Encoding is not known", None
-        if values(self.content, leaf.head, "content-md5"):
-            return "a checksum stands by it", None
+        if hindrance := self._hindrance(leaf):
+            return hindrance, None
         content, recoded = self._leaf(leaf)
         raw = octets(content, recoded or encoding)
         if raw is None:
@@ -256,6 +264,16 @@ class _Reading:
             return f"it is not sure what its bytes mean in the charset {shown(charset)}", None
         fields = None if leaf.root else adjusted(self._part_fields(leaf), recoded, media_type=leaf.media.type)
         return TextPart(leaf.media.type, *told, recoded or encoding, content, fields), recoded
+
+    def _hindrance(self, leaf: Leaf) -> str:
+        """Why a text cannot be changed, whatever its bytes are; empty if it can."""
+        if not leaf.head.separated:
+            return "no empty line stands between its headers and its text"
+        if values(self.content, leaf.head, "content-md5"):
+            return "a checksum stands by it"
+        if (leaf.media.parameters.get("delsp", "no") or "").lower() != "no":  # RFC 3676 section 4.1
+            return "its links may be broken over lines (format=flowed; delsp=yes)"
+        return ""
 
     def _encoding(self, leaf: Leaf) -> Encoding | None:
         told = transfer_encoding(self.content, leaf.head)

@@ -9,6 +9,7 @@ from .body_encodings import Encoding, base64
 from .checks import MailError
 from .finished import FinishedMail, HeaderField, TextPart, Untouched
 from .header_lines import date, folded, unstructured
+from .html_charset import saying
 from .identifiers import DeliveryId
 from .mail import Headers, is_free_text
 from .mime_fields import adjusted, signed_names
@@ -106,6 +107,8 @@ def _written(part: TextPart, mail: FinishedMail, own: tuple[HeaderField, ...]) -
     if text is None or text == part.text:
         return fields, part.content
     content, encoding, codec = encoded(text, part.encoding, part.charset, like=part.text)
+    if codec != part.charset and part.media_type == "text/html":
+        content, encoding, codec = encoded(saying(text, codec), encoding, codec, like=part.text)
     if _holds_a_boundary(content, mail.skeleton.boundaries):
         content, encoding = base64(octets(content, encoding) or b""), Encoding.BASE64
     fields = adjusted(
@@ -122,5 +125,6 @@ def _written(part: TextPart, mail: FinishedMail, own: tuple[HeaderField, ...]) -
 
 
 def _holds_a_boundary(content: bytes, boundaries: frozenset[bytes]) -> bool:
-    lines = (line[2:].rstrip(b" \t") for line in content.split(b"\r\n") if line.startswith(b"--"))
-    return any(line in boundaries or line.removesuffix(b"--") in boundaries for line in lines)
+    """Whether a line begins as one: whatever stands behind it on the line may be passed over (RFC 2046, 5.1.1)."""
+    begins = tuple(b"--" + each for each in boundaries)
+    return any(line.startswith(begins) for line in content.split(b"\r\n") if line.startswith(b"--"))

@@ -115,7 +115,8 @@ def encoded(text: str, encoding: Encoding, codec: str, *, like: str) -> tuple[by
         raw = text.encode(codec)
     except UnicodeEncodeError:
         raw, codec = text.encode(), "utf-8"
-        encoding = Encoding.QUOTED_PRINTABLE if encoding is Encoding.SEVEN_BIT else encoding
+    if encoding is Encoding.SEVEN_BIT and not raw.isascii():
+        encoding = Encoding.QUOTED_PRINTABLE
     if encoding is Encoding.BASE64:
         return base64(raw), encoding, codec
     if encoding is Encoding.QUOTED_PRINTABLE or not travels(raw):
