@@ -35,6 +35,7 @@ def places(html: str) -> list[Place]:
         "<style></style>{{ x }}",
         "<script>a</script>{{ x }}",
         '<option value="{{ x }}">',
+        '<meta name="description" content="{{ x }}">',
     ],
 )
 def test_text_and_quoted_values_take_any_value(html: str) -> None:
@@ -102,6 +103,15 @@ def test_a_url_takes_it_as_a_component_or_whole(html: str, place: Place) -> None
         ('<img srcset="{{ x }} 2x">', "use src"),
         ('<iframe srcdoc="{{ x }}">', "leave that out"),
         ('<meta http-equiv="{{ x }}">', "leave that out"),
+        ('<meta http-equiv="refresh" content="{{ x }}">', "leave that out"),
+        ('<meta content="0; url={{ x }}" HTTP-EQUIV=refresh>', "leave that out"),
+        ('<link imagesrcset="{{ x }}">', "leave that out"),
+        ("<p [text]=\"'{{ x }}'\">", "write it out"),
+        ("<p data-amp-bind-text=\"'{{ x }}'\">", "write it out"),
+        ('<svg><set attributeName="href" to="{{ x }}"/></svg>', "write it out"),
+        ('<svg><animate values="a;{{ x }}"/></svg>', "write it out"),
+        ('<img lowsrc="a{{ x }}">', "scheme or host"),
+        ('<object codebase="javascript:{{ x }}">', "javascript"),
         ('<a data-track="{{ x }}" href="/">', "led alike"),
         ('<a data-track-id="{{ x }}" href="/">', "one name in reports"),
         ('<a href="javascript:a({{ x }})">', "javascript"),

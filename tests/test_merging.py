@@ -1,5 +1,7 @@
 """Fields in texts: what is one, what is none, and how a value is written where it stands."""
 
+import json
+import re
 from decimal import Decimal
 from html import unescape
 from ipaddress import ip_address
@@ -142,7 +144,21 @@ def test_what_writes_a_mail_or_calls_keeps_the_signs_of_an_address() -> None:
     assert Place.ADDRESS.written("+49 30/1@a.example") == "+49%2030%2F1@a.example"
 
 
-@pytest.mark.parametrize("place", [Place.HEADER, Place.TEXT, Place.TEXT_URL])
+@given(st.text())
+def test_in_the_quotes_of_json_a_value_is_one_string_in_ascii(value: str) -> None:
+    written = Place.JSON.written(value)
+    assert written.isascii()
+    assert json.loads(f'"{written}"') == value
+
+
+@given(st.text())
+def test_in_quotes_no_value_ends_them(value: str) -> None:
+    written = Place.QUOTES.written(value)
+    assert re.fullmatch(r'(?:[^"\\]|\\.)*', written, re.DOTALL)
+    assert re.sub(r"\\(.)", r"\1", written, flags=re.DOTALL) == value
+
+
+@pytest.mark.parametrize("place", [Place.HEADER, Place.STRUCTURE, Place.TEXT, Place.TEXT_URL])
 def test_in_text_and_headers_a_value_stays_as_it_is(place: Place) -> None:
     assert place.written('<b> & "x"\n') == '<b> & "x"\n'
 

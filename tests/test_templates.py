@@ -1,5 +1,6 @@
 """Templates: what is found when one is made, and what is refused then, and when it is filled."""
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +9,7 @@ from attrs import evolve
 
 from custom_smtp import Address, Attachment, Mail
 from custom_smtp.errors import ConfigurationError, MailError
+from custom_smtp.header_reading import addresses
 from custom_smtp.mail import Invitation
 from custom_smtp.merging import Place, Value
 from custom_smtp.templates import Template
@@ -93,6 +95,59 @@ def test_outside_of_angle_brackets_a_header_takes_it_as_it_is() -> None:
         ("List-Id", "a b <news.a.example> a b"),
         ("X-Other", "<https://a.example/a b>"),
     )
+
+
+def in_header(name: str, value: str, x: str) -> str:
+    [(_, told)] = filled(a_mail(headers=[(name, value)]), x=x).headers
+    return told
+
+
+def test_in_a_header_that_is_json_a_value_stays_in_its_string() -> None:
+    source = '{"unique_args": {"n": "{{ x }}"}, "k\\\\": "\\"{{ x }}"}'
+    hostile = 'Zo\xeb", "to": ["all@example.net"], "\\\\'
+    told = json.loads(in_header("X-SMTPAPI", source, hostile))
+    assert told == {"unique_args": {"n": hostile}, "k\\": f'"{hostile}'}
+
+
+def test_in_the_quotes_of_a_header_a_value_stays_there() -> None:
+    hostile = 'x" <all@example.net>, \\"y'
+    told = in_header("Sender", '"{{ x }}" <hello@shop.example>', hostile)
+    assert addresses(told) == [Address("hello@shop.example", hostile, smtputf8=True)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Errors-To", "{{ x }}@shop.example"),
+        ("Sender", "{{ x }} <hello@shop.example>"),
+        ("Resent-To", "Ada {{ x }} <ada@example.net>"),
+        ("List-Id", "{{ x }} <news.shop.example>"),
+        ("Feedback-ID", "autumn:{{ x }}:mail:shop5"),
+        ("X-SMTPAPI", '{"n": {{ x }} }'),
+        ("X-SES-Message-Tags", "a={{ x }}"),
+    ],
+)
+@pytest.mark.parametrize("hostile", ["a, b", "a <b>", "a:b", "a;b", '"', "\\", "(", "]", "{}"])
+def test_elsewhere_in_a_header_that_programs_read_a_value_has_no_sign_of_theirs(
+    name: str, value: str, hostile: str
+) -> None:
+    with pytest.raises(MailError, match="the field x holds .* where that has a meaning"):
+        in_header(name, value, hostile)
+    assert in_header(name, value, "7-a.b_c") == value.replace("{{ x }}", "7-a.b_c")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("References", "<a@b.example> {{ x }}"),
+        ("In-Reply-To", "{{ x }}"),
+        ("Errors-To", "{{ x }}"),
+        ("X-MC-Metadata", "{{ x }}"),
+        ("X-Person", "Ada: {{ x }}"),
+    ],
+)
+def test_the_whole_of_a_header_an_id_and_what_people_read_may_be_anything(name: str, value: str) -> None:
+    assert in_header(name, value, '<c@d.example>, {"e"}') == value.replace("{{ x }}", '<c@d.example>, {"e"}')
 
 
 def test_what_amp_fills_in_itself_is_left_to_it() -> None:

@@ -13,18 +13,30 @@ from .merging import FoundField, Place
 from .urls import followed
 
 _URLS = frozenset(
-    ["action", "background", "cite", "data", "formaction", "href", "longdesc", "poster", "src", "usemap", "xlink:href"]
+    name
+    for names in (
+        "action background cite data formaction href longdesc poster src usemap xlink:href",
+        "archive classid codebase dynsrc lowsrc manifest profile",  # of old, which some programs still know
+    )
+    for name in names.split()
 )
 _CODE = {
     "style": 'write a style for each case, and choose by the class: class="{{ kind }}"',
     "srcdoc": "leave that out: mail programs do",
     "srcset": "use src, which every mail program knows",
+    "imagesrcset": "leave that out: mail programs do",
     "ping": "leave that out: mail programs do",
     "http-equiv": "leave that out: mail programs do",
     "data-track": "write it out, so that the links of all are led alike",
     "data-track-id": "write it out, so that a link has one name in reports, whoever follows it",
 }
 """Attributes in which no field may stand, and what to do."""
+
+_CODE_BEGINS = ("on", "[", "data-amp-bind-")
+"""How the names of those begin that hold a program, or an expression of AMP's (amp.dev, "amp-bind")."""
+
+_SETTERS = frozenset(["animate", "set"])
+"""Elements of SVG that give another one's attribute a value, a link's target for example."""
 
 _REPLACED_TEXT = ("title", "textarea")
 _WRITTEN_OUT = "write it out"
@@ -101,12 +113,21 @@ def _in_tag(html: str, found: FoundField, tag: Tag) -> Place:
         raise MailError(f"in a tag, and not in a value there: {_WRITTEN_OUT}, or put it into a quoted value")
     if not value.quote:
         raise MailError(f'in the value of {value.name} without quotes: write {value.name}="..."')
-    instead = _CODE.get(value.name, _WRITTEN_OUT if value.name.startswith("on") else None)
+    instead = _instead(value.name, tag)
     if instead is not None:
         raise MailError(f"in {value.name}, where it could be more than text: {instead}")
     if value.name not in _URLS:
         return Place.HTML
     return url_place(decode(html[value.start : found.start]), decode(html[found.end : value.end]), Place.HTML_URL)
+
+
+def _instead(name: str, tag: Tag) -> str | None:
+    """What to do in place of a field in the value of an attribute; None where it may stand."""
+    if name.startswith(_CODE_BEGINS) or tag.name in _SETTERS:
+        return _WRITTEN_OUT
+    if name == "content" and "http-equiv" in tag.attributes():  # with "refresh", it leads elsewhere
+        return _CODE["http-equiv"]
+    return _CODE.get(name)
 
 
 def url_place(before: str, after: str, whole: Place) -> Place:

@@ -4,6 +4,7 @@ A value is written for where it stands, and never read as anything but text: the
 quotation, begin a tag, leave its place in a URL or add a header.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
@@ -14,7 +15,7 @@ from urllib.parse import quote
 
 from attrs import Attribute, evolve, field, frozen
 
-from .addresses import Address
+from .addresses import Address, quoted
 from .checks import CONTROL, MailError, shown, writable
 from .finished import Sendable
 from .mail import CampaignType, Headers, Mail, require_writable
@@ -94,6 +95,16 @@ _LAST_SIGNS = (".", "_", "~")
 _LAST_SIGN = re.compile(r"[._~]\Z")
 
 
+def _in_json(value: str) -> str:
+    """What stands in a JSON string, in ASCII (RFC 8259 section 7)."""
+    return json.dumps(value)[1:-1]
+
+
+def _in_quotes(value: str) -> str:
+    """What stands in a quoted string (RFC 5322 section 3.2.4)."""
+    return quoted(value)[1:-1]
+
+
 def _in_address(value: str) -> str:
     """A part of what ``mailto:`` and ``tel:`` name, in which two more signs mean themselves (RFC 6068, RFC 3966)."""
     return quote(value, safe="@+")
@@ -110,7 +121,10 @@ _SPACE = re.compile(r"[ \t\n\f\r]+")
 class Place(Enum):
     """Where a field stands, and so how its value is written."""
 
-    HEADER = "in a header"
+    HEADER = "in a header, as text or as the whole of it"
+    STRUCTURE = "in a header that programs read, among other things"
+    QUOTES = "in a header that programs read, in quotes"
+    JSON = "in a header that is JSON, in quotes"
     TEXT = "in plain text"
     WORDS = "in plain text that is made of the HTML"
     HTML = "in the HTML, between tags or in a quoted value"
@@ -127,6 +141,9 @@ class Place(Enum):
 
 _WRITTEN: dict[Place, Callable[[str], str]] = {
     Place.HEADER: _as_it_is,
+    Place.STRUCTURE: _as_it_is,
+    Place.QUOTES: _in_quotes,
+    Place.JSON: _in_json,
     Place.TEXT: _as_it_is,
     Place.WORDS: _words,
     Place.HTML: escape,
@@ -292,6 +309,22 @@ _INSTEAD = {
     "float": "round it as the reader shall see it, as in f'{price:.2f}', or give a Decimal",
     "bytes": "decode it first",
 }
+
+
+def plain_value(name: str, value: str) -> None:
+    """Refuse a value that could leave its place in a header that programs read by a grammar.
+
+    Raises:
+        MailError: it holds a sign that parts or encloses things there.
+    """
+    if found := _STRUCTURE.search(value):
+        raise MailError(
+            f"the field {name} holds {found[0]!r}, and stands in a header where that has a meaning: take it out, or "
+            "let one field be the whole header"
+        )
+
+
+_STRUCTURE = re.compile(r'[()<>\[\]{},:;"\\]')
 
 
 def one_line_value(name: str, value: str) -> None:

@@ -15,7 +15,7 @@ from .checks import ConfigurationError, MailError, shown
 from .html import tags
 from .html_places import html_places, url_place
 from .html_text import text_of
-from .mail import Headers, Mail
+from .mail import Headers, Mail, is_free_text
 from .merging import (
     FilledMail,
     FoundField,
@@ -27,6 +27,7 @@ from .merging import (
     fields_in,
     filled,
     one_line_value,
+    plain_value,
     text_of_value,
 )
 from .pieces import Cut, cut
@@ -72,6 +73,7 @@ class Template:
     names: tuple[str, ...] = field(init=False)
     """The fields that each person must have a value for."""
     _in_headers: frozenset[str] = field(init=False, repr=False)
+    _in_structure: frozenset[str] = field(init=False, repr=False)
     _as_urls: frozenset[str] = field(init=False, repr=False)
     _in_paths: frozenset[str] = field(init=False, repr=False)
 
@@ -91,7 +93,11 @@ class Template:
 
     @_in_headers.default
     def _names_in_headers(self) -> frozenset[str]:
-        return self._names_in(Place.HEADER)
+        return self._names_in(Place.HEADER, Place.STRUCTURE, Place.QUOTES, Place.JSON)
+
+    @_in_structure.default
+    def _names_in_structure(self) -> frozenset[str]:
+        return self._names_in(Place.STRUCTURE)
 
     @_as_urls.default
     def _names_as_urls(self) -> frozenset[str]:
@@ -140,6 +146,8 @@ class Template:
             raise MailError(f"the field {name} has no value: give one, even if that is an empty text") from error
         if name in self._in_headers:
             one_line_value(name, value)
+        if name in self._in_structure:
+            plain_value(name, value)
         if name in self._as_urls:
             _require_url(name, value)
         if name in self._in_paths and value in (".", ".."):
@@ -226,10 +234,31 @@ def _in_header(text: str, what: str, header: str = "") -> Merged:
 
 
 def _header_place(text: str, found: FoundField, header: str, what: str) -> Place:
+    """Headers for people take any text; those that programs read take it where it cannot be more than that."""
+    if not header or is_free_text(header) or header.lower() in _MESSAGE_IDS:
+        return Place.HEADER
+    if header.lower().startswith("list-") and (place := _place_in_list_url(text, found, what)):
+        return place
+    if _is_in_quotes(text, found.start):
+        return Place.JSON if text.lstrip().startswith(("{", "[")) else Place.QUOTES
+    return Place.HEADER if text == text[found.start : found.end] else Place.STRUCTURE
+
+
+def _is_in_quotes(text: str, at: int) -> bool:
+    return _QUOTE.findall(text, 0, at).count('"') % 2 == 1
+
+
+_QUOTE = re.compile(r'\\.|"')
+
+_MESSAGE_IDS = ("in-reply-to", "references")
+"""Headers that a field may add whole ids to, angle brackets and all; nobody is written to for that."""
+
+
+def _place_in_list_url(text: str, found: FoundField, what: str) -> Place | None:
     """In angle brackets the List headers have URLs (RFC 2369)."""
     begun, end = text.rfind("<", 0, found.start), text.find(">", found.end)
-    if not header.lower().startswith("list-") or begun <= text.rfind(">", 0, found.start) or end < 0:
-        return Place.HEADER
+    if begun <= text.rfind(">", 0, found.start) or end < 0:
+        return None
     try:
         return url_place(text[begun + 1 : found.start], text[found.end : end], Place.TEXT_URL)
     except MailError as error:
