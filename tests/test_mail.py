@@ -153,6 +153,8 @@ class TestAttachment:
             ({"content_type": "text/plain\r\nBcc: x"}, "is no media type"),
             ({"content_type": 'text/plain; name="a"'}, "is no media type"),
             ({"content_type": None}, "is no media type"),
+            ({"content_type": "text/plain; a=" + "b" * 900}, "is no media type"),
+            ({"content_type": "text/plain" + "; a=b" * 200}, "is no media type"),
             ({"content_type": "message/rfc822", "content": b"a\nb"}, "end each of its lines with CRLF"),
             ({"content_type": "message/rfc822", "content": b"a\rb\r\n"}, "end each of its lines with CRLF"),
             ({"content_type": "message/rfc822", "content": b"a\r\n\r"}, "end each of its lines with CRLF"),

@@ -16,6 +16,7 @@ _DOT_ATOM = re.compile(
     r"(?:\.(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]|(?!\s)[\x80-\U0010ffff])+)*"
 )
 _QUOTED = re.compile(r'"(?:[^"\\@]|\\[^@])+"')
+_LOOKS_ENCODED = re.compile(r"=\?[^?]*\?[bBqQ]\?")  # where some program may see an encoded word begin
 # A name, in quotes or free of what has a meaning in an address list, and an address in angle brackets.
 _PLAIN = r'[^"<>@,;:\\]*'
 _NAMED = re.compile(
@@ -50,6 +51,11 @@ def _an_address(_instance: object, _attribute: "Attribute[Any]", email: str) -> 
     if not (_DOT_ATOM.fullmatch(local) or _QUOTED.fullmatch(local)):
         raise MailError(
             f"{shown(local)} cannot stand in front of an '@': quote it, as in '\"a..b\"@example.net', or correct it"
+        )
+    if _LOOKS_ENCODED.search(local):
+        raise MailError(
+            f"{shown(local)} is written like an encoded word (RFC 2047), which no address may hold, and some program "
+            "may read another address in it: correct it"
         )
     try:
         octets = len(local.encode())
@@ -190,6 +196,8 @@ def _ascii_label(label: str, domain: str) -> str:
 def _speakable(label: str) -> bool:
     """Whether a label beyond ASCII holds what a name may (RFC 5892, in the main): letters, marks, digits, hyphens."""
     if not label or unicodedata.category(label[0])[0] == "M":  # RFC 5891 section 4.2.3.2
+        return False
+    if label[0] == "-" or label[-1] == "-" or label[2:4] == "--":  # section 4.2.3.1
         return False
     rest = _JAPANESE_DOT.sub("", _CATALAN_DOT.sub("", label))
     return all(letter == "-" or unicodedata.category(letter) in _IN_NAMES for letter in rest)

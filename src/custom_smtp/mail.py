@@ -16,6 +16,7 @@ Headers = tuple[tuple[str, str], ...]
 _NAME = re.compile(r"[!-9;-~]{1,76}")  # RFC 5322 section 3.6.8, short enough to leave room on its line (2.1.1)
 _LONGEST_PIECE = 900  # so that, folded, no line passes 998 octets (RFC 5322 section 2.1.1)
 _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(?:; ?[A-Za-z0-9-]+=[A-Za-z0-9_.+-]+)*")
+_TYPE_OCTETS = 900  # it stands in one line of a header, which has room for 998 (RFC 5322 section 2.1.1)
 _CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+(?:@[A-Za-z0-9.-]+)?")
 _CALENDAR = re.compile(r"\s*BEGIN:VCALENDAR[\r\n].*[\r\n]END:VCALENDAR\s*", re.IGNORECASE | re.DOTALL)
 _METHOD = re.compile(r"[\r\n]METHOD:([^\r\n]*)", re.IGNORECASE)
@@ -151,7 +152,11 @@ class Attachment:
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.content, bytes):
             raise MailError(f"the attachment {self.name!r} holds {type(self.content).__name__}: give it bytes")
-        if not (isinstance(self.content_type, str) and _TYPE.fullmatch(self.content_type)):
+        if not (
+            isinstance(self.content_type, str)
+            and len(self.content_type) <= _TYPE_OCTETS
+            and _TYPE.fullmatch(self.content_type)
+        ):
             raise MailError(f"{shown(self.content_type)} is no media type: write one such as 'application/pdf'")
         if self.is_message:
             _travels_as_it_is(self.content, self.name)
