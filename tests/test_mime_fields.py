@@ -87,7 +87,7 @@ def test_encoding_and_charset_are_changed_and_nothing_else() -> None:
     fields = (field_of("content-type", 'text/plain; charset="x"; format=flowed'), field_of("X-Other", "1"))
     changed = adjusted(fields, Encoding.BASE64, media_type="text/plain", charset="utf-8", of_the_mail=True)
     assert [one.wire for one in changed] == [
-        b"content-type: text/plain; charset=utf-8; format=flowed\r\n",
+        b'content-type: text/plain; charset="utf-8"; format=flowed\r\n',
         b"X-Other: 1\r\n",
         b"Content-Transfer-Encoding: base64\r\n",
         b"MIME-Version: 1.0\r\n",
@@ -99,9 +99,10 @@ def test_encoding_and_charset_are_changed_and_nothing_else() -> None:
     ("value", "expected"),
     [
         ('text/plain; name="a; charset=x"; charset=x', 'text/plain; name="a; charset=x"; charset=utf-8'),
+        ('text/plain; charset="x"y; format=z', 'text/plain; charset="utf-8"y; format=z'),
         (r'text/plain; name="a\"; charset=x"', r'text/plain; name="a\"; charset=x"; charset=utf-8'),
-        ('text/plain;charset = "x";', "text/plain;charset = utf-8;"),
-        (r'text/plain; charset="i\"s\o"', "text/plain; charset=utf-8"),
+        ('text/plain;charset = "x";', 'text/plain;charset = "utf-8";'),
+        (r'text/plain; charset="i\"s\o"', 'text/plain; charset="utf-8"'),
         ("text/plain; charset=x (a word)", "text/plain; charset=utf-8 (a word)"),
     ],
 )

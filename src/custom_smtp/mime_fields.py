@@ -187,7 +187,10 @@ def _put(fields: list[HeaderField], name: str, value: str, change: Callable[[Hea
 
 def _with_charset(one: HeaderField, charset: str) -> HeaderField:
     def changed(there: re.Match[bytes]) -> bytes:
-        return there[1] + charset.encode() if there[2].lower() == b"charset" else there[0]
+        if there[2].lower() != b"charset":
+            return there[0]
+        # In quotes where it was: there are mails with more behind them.
+        return there[1] + (f'"{charset}"' if there[3].startswith(b'"') else charset).encode()
 
     wire = _PARAMETER.sub(changed, one.wire)
     if "charset" not in parameters(one.value):
