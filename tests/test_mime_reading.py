@@ -129,6 +129,16 @@ def test_a_cr_alone_never_becomes_the_line_end_before_a_boundary() -> None:
         finished(single(escaped, b"Content-Type: multipart/mixed; boundary=b"))
 
 
+def test_a_cr_alone_never_becomes_the_line_end_behind_a_boundary() -> None:
+    parts = b"--b\r\n\r\n--b\rmore\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>\r\n--b--\r\n"
+    mail = finished(single(parts, b"Content-Type: multipart/mixed; boundary=b"))
+    assert (mail.text, mail.html) == ("--b\rmore", "<p>")
+    assert finished(written(mail)).text == mail.text
+    escaped = parts.replace(b"--b\r\n\r\n", b"--b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n", 1)
+    with pytest.raises(MailError, match="CR alone"):
+        finished(single(escaped, b"Content-Type: multipart/mixed; boundary=b"))
+
+
 def test_a_part_that_is_encoded_anew_says_just_what_it_said() -> None:
     body = b"word " * 400 + b"\r\n"
     parts = b"--b\r\n\r\n" + body + b"\r\n--b\r\nContent-Type: text/csv\r\n\r\n" + body + b"\r\n--b--\r\n"

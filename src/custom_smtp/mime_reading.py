@@ -374,8 +374,11 @@ class _Reading:
 
 
 def _hides_a_boundary(content: bytes) -> bool:
-    """Whether a line that begins behind a CR alone might become a boundary, once that is CRLF."""
-    return b"\r--" in content
+    """Whether a line that begins behind a CR alone, or ends before one, might become a boundary once that is CRLF."""
+    return b"\r--" in content or _CUT_BY_CR.search(content) is not None
+
+
+_CUT_BY_CR = re.compile(rb"^--[^\r\n]*\r(?!\n)", re.MULTILINE)
 
 
 def _joined(pieces: list[bytes | TextPart]) -> Iterator[bytes | TextPart]:
