@@ -103,6 +103,8 @@ def test_encoding_and_charset_are_changed_and_nothing_else() -> None:
         (r'text/plain; name="a\"; charset=x"', r'text/plain; name="a\"; charset=x"; charset=utf-8'),
         ('text/plain;charset = "x";', 'text/plain;charset = "utf-8";'),
         (r'text/plain; charset="i\"s\o"', 'text/plain; charset="utf-8"'),
+        ("text/plain; charset=", "text/plain; charset=utf-8"),
+        ("text/plain;", "text/plain; charset=utf-8"),
         ("text/plain; charset=x (a word)", "text/plain; charset=utf-8 (a word)"),
     ],
 )

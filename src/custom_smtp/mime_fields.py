@@ -192,9 +192,10 @@ def _with_charset(one: HeaderField, charset: str) -> HeaderField:
         # In quotes where it was: there are mails with more behind them.
         return there[1] + (f'"{charset}"' if there[3].startswith(b'"') else charset).encode()
 
-    wire = _PARAMETER.sub(changed, one.wire)
+    line = one.wire.removesuffix(b"\r\n")
+    wire = _PARAMETER.sub(changed, line) + b"\r\n"
     if "charset" not in parameters(one.value):
-        wire = one.wire.removesuffix(b"\r\n").rstrip(b"; \t") + f"; charset={charset}\r\n".encode()
+        wire = line.rstrip(b"; \t") + f"; charset={charset}\r\n".encode()
     return HeaderField(one.name, _FOLD.sub(b"", wire).partition(b":")[2].strip().decode("utf-8", "replace"), wire)
 
 
