@@ -70,6 +70,10 @@ def test_lists_keep_their_bullets(html: str, text: str) -> None:
         ('<a href="mailto:a@b.example">Write</a> us', "Write <a@b.example> us\n"),
         ('<a href="tel:+4930">Call</a>', "Call <+4930>\n"),
         ('<a href="#top">Up</a>', "Up\n"),
+        ('<a href="https://a.example/a b.pdf">Read</a>', "Read <https://a.example/a%20b.pdf>\n"),
+        ('<a href="https://a.example/?a=&lt;b&gt;">Read</a>', "Read <https://a.example/?a=%3Cb%3E>\n"),
+        ('<a href="https://a.example/a\n\tb">Read</a>', "Read <https://a.example/ab>\n"),
+        ('<a href="https://a.example/?a={{ name }}&b={c}">Read</a>', "Read <https://a.example/?a={{ name }}&b={c}>\n"),
         ('<a href="{{unsubscribe_url}}">Leave</a>', "Leave <{{unsubscribe_url}}>\n"),
         ('<a href="{{ url }}">Read</a>', "Read <{{ url }}>\n"),
         ('<a href="javascript:x()">Up</a>', "Up\n"),
@@ -116,6 +120,12 @@ def test_links_stand_behind_their_words(html: str, text: str) -> None:
 )
 def test_what_no_reader_sees_is_left_out(unseen: str) -> None:
     assert text_of(f"a{unseen}b").split() in (["ab"], ["a", "b"])
+
+
+@pytest.mark.parametrize("next_block", ["<p>", "</div>", "<table><tr><td>", "<li>", "<h1>", "<td>"])
+def test_a_hidden_paragraph_that_is_not_closed_ends_where_the_next_block_begins(next_block: str) -> None:
+    assert text_of(f"<div><p style='display:none'>a<b>b</b>{next_block}c").strip("- \n") == "c"
+    assert text_of(f"<div><p style='display:none'>a</p>b{next_block}c").split() in (["b", "c"], ["b", "-", "c"])
 
 
 @pytest.mark.parametrize(

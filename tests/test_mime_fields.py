@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from custom_smtp.body_encodings import Encoding
 from custom_smtp.checks import MailError
-from custom_smtp.header_reading import addresses, decoded
+from custom_smtp.header_reading import addresses, decoded, head_at, parameters
 from custom_smtp.mime_fields import adjusted, field_of, signed_names, wire_field
 
 
@@ -111,6 +111,20 @@ def test_encoding_and_charset_are_changed_and_nothing_else() -> None:
 def test_a_charset_is_changed_where_it_is_one(value: str, expected: str) -> None:
     [changed] = adjusted((field_of("Content-Type", value),), None, media_type="text/plain", charset="utf-8")
     assert changed == field_of("Content-Type", expected)
+
+
+@given(st.text('chars et=;"\\()x/\t\r\n', max_size=40))
+def test_however_odd_a_content_type_is_it_stays_one_header_with_one_charset(value: str) -> None:
+    one = wire_field(
+        "Content-Type", f"Content-Type:{value}".encode().replace(b"\r", b"").replace(b"\n", b"\r\n "), as_it_is=False
+    )
+    [changed] = adjusted((one,), None, media_type="text/plain", charset="koi8-r")
+    assert changed.wire.endswith(b"koi8-r\r\n") or "charset" in parameters(one.value)
+    head = head_at(changed.wire + b"\r\n", 0, len(changed.wire) + 2)
+    assert [(each.name, each.end) for each in head.fields] == [("Content-Type", len(changed.wire))]
+    assert head.separated
+    if "charset" in parameters(one.value):
+        assert parameters(changed.value)["charset"] == "koi8-r"
 
 
 def test_what_signatures_cover_is_told() -> None:

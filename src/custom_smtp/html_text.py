@@ -12,6 +12,7 @@ from typing import Self
 from attrs import define, field
 
 from .html import Tag, tags
+from .urls import followed, unfinished
 
 _SPACE = re.compile(r"[ \t\n\f\r]+")
 _COMMENT_END = re.compile(r"--!?>")
@@ -87,8 +88,10 @@ _LINES_AROUND = dict.fromkeys(
 
 _CELLS = frozenset(("td", "th"))
 _LISTS = frozenset(("ul", "ol", "menu", "dir"))
-_SHOWN_LINKS = re.compile(r"(?:https?://|mailto:|tel:|sms:)[^\s<>]+|\{\{[^{}<>]*\}\}", re.IGNORECASE)
-"""What leads out of the mail, or will once a placeholder is filled in."""
+_PLACEHOLDER = re.compile(r"\{\{[^{}<>]*\}\}")
+_LEADING_OUT = re.compile(r"(?:https?://|mailto:|tel:|sms:)[^\s<>]+", re.IGNORECASE)
+"""What leads out of the mail."""
+
 _DEEPEST = 20  # levels of lists and quotations that are still indented
 
 
@@ -208,7 +211,7 @@ class _Writer:
     def meet(self, tag: Tag) -> None:
         """A tag."""
         name = tag.name
-        if self.left_out:
+        if self.left_out and not self._ends_unclosed_paragraph(tag):
             if name == self.left_out:
                 self._open += -1 if tag.closing else 1
             if not self._open or (self.left_out == "head" and name == "body"):
@@ -239,6 +242,14 @@ class _Writer:
             return True
         return False
 
+    def _ends_unclosed_paragraph(self, tag: Tag) -> bool:
+        """A paragraph that is passed over ends without a tag of its own where another block begins, or its own ends."""
+        begins_or_ends = tag.name in _LINES_AROUND or tag.name in _CELLS
+        if self.left_out != "p" or not begins_or_ends or (tag.closing and tag.name == "p"):
+            return False
+        self.left_out = ""
+        return True
+
     def _is_hidden(self, tag: Tag) -> bool:
         if "hid" not in (head := tag.html[tag.start : tag.end].lower()) and "style" not in head:
             return False
@@ -255,10 +266,10 @@ class _Writer:
 
     def _finish_link(self, link: _Link) -> None:
         self._link = None
-        words, shown = " ".join(link.words), _SHOWN_LINKS.fullmatch(link.href)
-        if not words or shown is None:
+        words, href = " ".join(link.words), _in_one_piece(link.href)
+        if not words or not _leads_out(href):
             return
-        plain = re.sub(r"^(?:mailto|tel|sms):", "", link.href, flags=re.IGNORECASE)
+        plain = re.sub(r"^(?:mailto|tel|sms):", "", href, flags=re.IGNORECASE)
         if words.rstrip("/").lower() not in _ways_to_write(plain):
             # On the line of its words, though a paragraph within the link may have ended.
             gap, self._gap, self._space = self._gap, 0, True
@@ -357,6 +368,19 @@ _MEANING: Mapping[str, Callable[[_Writer, Tag], None]] = {
     "blockquote": _Writer.quotation,
     "pre": _Writer.preformatted,
 } | dict.fromkeys(_LISTS, _Writer.list_)
+
+
+def _leads_out(href: str) -> bool:
+    """Whether a link leads out of the mail, or will once its placeholders are filled in."""
+    return bool(_PLACEHOLDER.fullmatch(href) or _LEADING_OUT.fullmatch(_PLACEHOLDER.sub("_", href)))
+
+
+def _in_one_piece(href: str) -> str:
+    """A link as programs follow it, with nothing in it that would end it in a text; what a placeholder is, stays."""
+    return href if unfinished(href) else followed(href).translate(_ENDING)
+
+
+_ENDING = {ord(sign): f"%{ord(sign):02X}" for sign in " <>"}
 
 
 def _ways_to_write(href: str) -> frozenset[str]:

@@ -195,7 +195,7 @@ def _with_charset(one: HeaderField, charset: str) -> HeaderField:
     line = one.wire.removesuffix(b"\r\n")
     wire = _PARAMETER.sub(changed, line) + b"\r\n"
     if "charset" not in parameters(one.value):
-        wire = line.rstrip(b"; \t") + f"; charset={charset}\r\n".encode()
+        wire = line.rstrip(b"; \t\r\n") + f"; charset={charset}\r\n".encode()
     return HeaderField(one.name, _FOLD.sub(b"", wire).partition(b":")[2].strip().decode("utf-8", "replace"), wire)
 
 
