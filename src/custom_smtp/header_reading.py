@@ -193,6 +193,10 @@ def pieces(value: str) -> Iterator[tuple[Place, str]]:
             place = Place.PLAIN if piece == ">" else place
 
 
+_DOUBTFUL = frozenset(f"\\{sign}" for sign in '<>()[],;:@"\\')
+"""A backslash outside of quotes, where none belongs: some programs take the sign behind it as it is, others do not."""
+
+
 def addresses(value: str) -> list[Address | None]:
     """The addresses in a list, groups dissolved; None for each that cannot be one."""
     found: list[Address | None] = []
@@ -202,6 +206,8 @@ def addresses(value: str) -> list[Address | None]:
         if place is Place.PLAIN and piece in (",", ";"):
             _take(found, "".join(name), "".join(angle))
             name, angle = [], []
+        elif place is Place.PLAIN and piece in _DOUBTFUL:
+            angle.append(piece)  # makes it no address
         elif place is Place.PLAIN and piece == ":" and not angle:
             name = []  # a group's name
         elif place is Place.ANGLE:
