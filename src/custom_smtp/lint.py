@@ -16,6 +16,7 @@ from .html_text import text_of
 from .mail import Mail
 from .part_texts import codec_of
 from .plain_text import clickable
+from .urls import followed, unfinished
 
 CLIPPED_FROM = 102 * 1024
 """Octets of HTML from which Gmail cuts a mail off and hides the rest behind a link, the pixel with it.
@@ -127,9 +128,11 @@ def _of_the_html(mail: Mail) -> Iterator[Found]:
 def _of_the_tags(html: str, mail: Mail) -> Iterator[Found]:
     held = {each.content_id for each in mail.attachments if each.content_id is not None}
     shown: set[str] = set(_CONTENT_ID.findall(html))
-    words_from, target = 0, ""
+    words_from, target, has_base = 0, "", False
     for tag in tags(html):
-        if tag.name == "a":
+        if tag.name == "base":
+            has_base = has_base or "href" in tag.attributes()
+        elif tag.name == "a":
             if target and _says_another_host(html[words_from : tag.start], target):
                 yield Found(MailFinding.OTHER_TARGET, target, words_from)
             words_from, target = tag.end, ""
@@ -137,7 +140,7 @@ def _of_the_tags(html: str, mail: Mail) -> Iterator[Found]:
                 attributes = tag.attributes()
                 target = attributes.get("href", "").strip()
                 if "href" in attributes:
-                    yield from _of_a_link(target, tag.start)
+                    yield from _of_a_link(target, tag.start, has_base=has_base)
         elif tag.name == "img" and not tag.closing:
             yield from _of_a_picture(tag, held)
         elif tag.name in ("script", "form") and not tag.closing:
@@ -162,11 +165,17 @@ def _of_a_picture(tag: Tag, held: Collection[str]) -> Iterator[Found]:
         yield Found(MailFinding.MISSING_PICTURE, source, tag.start)
 
 
-def _of_a_link(target: str, place: int) -> Iterator[Found]:
-    if target.lower().startswith("http://"):
+def _of_a_link(target: str, place: int, *, has_base: bool) -> Iterator[Found]:
+    link = followed(target).lower()
+    if link.startswith("http://"):
         yield Found(MailFinding.LINK_WITHOUT_TLS, target, place)
-    elif not target or target == "#" or target.lower().startswith(("javascript:", "file:", "about:")):
+    elif link.startswith(_NOWHERE) or link in ("", "#") or not (has_base or _LEADS_OUT.match(link) or unfinished(link)):
         yield Found(MailFinding.LINK_TO_NOWHERE, target, place)
+
+
+_NOWHERE = ("javascript:", "file:", "about:")
+_LEADS_OUT = re.compile(r"[a-z][a-z0-9+.-]*:|//|#")
+"""A link that is relative leads nowhere from a mail, which has no address; one to a place in the mail itself does."""
 
 
 def _says_another_host(words: str, target: str) -> bool:
