@@ -356,6 +356,15 @@ def test_what_a_signature_leaves_open_is_told() -> None:
     assert (found.reason, found.uncovered) == (Reason.RIGHT, 10)
 
 
+@pytest.mark.parametrize("odd", [b"\r", b"\n", b"\0"])
+def test_headers_that_programs_may_read_in_two_ways_are_not_taken_for_those_that_were_signed(odd: bytes) -> None:
+    content = signed(h="from:to")
+    assert reasons(content, resolver(ed25519())) == [Reason.RIGHT]
+    hidden = content.replace(b"\r\n\r\n", b"\r\nX-Odd: a" + odd + b"From: eve@evil.example\r\n\r\n", 1)
+    assert reasons(hidden, resolver(ed25519())) == [Reason.MALFORMED]
+    assert reasons(content.replace(b"\r\n", b"\n"), resolver(ed25519())) == [Reason.RIGHT]
+
+
 @pytest.mark.parametrize("reason", Reason)
 def test_each_reason_has_a_verdict(reason: Reason) -> None:
     assert Verification(reason=reason).verdict in Verdict

@@ -42,6 +42,7 @@ _SECONDS = re.compile(r"[0-9]{1,12}")  # RFC 6376 section 3.5
 _OCTETS = re.compile(r"[0-9]{1,76}")
 _NAME = re.compile(r"[!-9;-~]+")
 _SIGNATURE = b"dkim-signature"
+_ODD = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
 
 
 class Verdict(StrEnum):
@@ -69,6 +70,7 @@ class Reason(StrEnum):
     AUTHOR = "it does not cover From"
     IDENTITY = "who signed (i=) is not of the domain that signed (d=)"
     EXPIRED = "it has expired"
+    MALFORMED = "its headers hold a CR or LF alone, or a NUL, and programs may read others than those that were signed"
     TOO_MANY = "too many signatures stand before it"
     NO_ANSWER = "the DNS gave no answer"
     NO_KEY = "there is no key"
@@ -180,6 +182,8 @@ class _Mail:
 def _verification(mail: _Mail, number: int, resolver: Resolver, at: datetime) -> Verification:
     if number >= MOST_SIGNATURES:
         return Verification(reason=Reason.TOO_MANY)
+    if _ODD.search(mail.head):
+        return Verification(reason=Reason.MALFORMED)
     tags = read_tags(mail.signatures[number].partition(b":")[2].decode("utf-8", "replace"))
     if tags is None:
         return Verification(reason=Reason.UNREADABLE, detail="it is no list of tags")
