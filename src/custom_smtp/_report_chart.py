@@ -36,7 +36,8 @@ def over_time(rows: Mapping[str, Sequence[datetime]], bad: frozenset[str] = froz
     return (
         f"<div>{drawn}{_axis(first, last)}</div>"
         f'<p class="note">A bar is {_words(step)}, in UTC. Each mail counts once in a row, when it first happened; '
-        "each row has a scale of its own.</p>"
+        "each row has a scale of its own. What only follows from something else, as an opened mail was delivered, has "
+        "no time and stands not here.</p>"
     )
 
 
