@@ -2,8 +2,8 @@
 
 import re
 
+from ._bounce_addresses import addresses_in
 from ._bounce_findings import Finding
-from ._bounce_letters import addresses_in
 from ._bounce_mail import HEADER_LIMIT, Header, Opened, all_fields, blocks, date, kept, unfolded
 from ._bounce_words import COMPLAINERS, COMPLAINTS, REDACTED, UNSUBSCRIPTIONS
 

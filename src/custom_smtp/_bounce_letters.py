@@ -8,11 +8,13 @@ stand in `custom_smtp.bounce_phrases`.
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from attrs import define
 
+from ._bounce_addresses import addresses_in
 from ._bounce_findings import Finding
-from ._bounce_mail import STATUS_TYPES, Header, Opened, kept, unencoded
+from ._bounce_mail import STATUS_TYPES, Header, Opened, has, kept, unencoded
 from ._bounce_words import (
     DAEMONS,
     DELAYS,
@@ -65,7 +67,7 @@ def outside(head: Header) -> Outside:
     way_back = head.get("return-path").lower()
     failed = head.get("x-failed-recipients")
     return Outside(
-        daemon=any(name in sender for name in DAEMONS),
+        daemon=has(sender, DAEMONS),
         subject=_is_subject(head),
         unanswerable=way_back == "<>" or "mailer-daemon" in way_back,
         failed=_addresses(failed)[:RECIPIENTS_LIMIT] if failed else [],
@@ -75,7 +77,7 @@ def outside(head: Header) -> Outside:
 
 def _is_subject(head: Header) -> bool:
     subject = unencoded(head.get("subject")).lower().strip()
-    if "success" in subject or not any(phrase in subject for phrase in SUBJECTS):
+    if "success" in subject or not has(subject, SUBJECTS):
         return False
     answer = _ANSWER.match(subject)
     if answer is None:
@@ -86,37 +88,12 @@ def _is_subject(head: Header) -> bool:
 
 _ANSWER = re.compile(r"(?:re|aw|antw|sv|vs|ref|odp|rif|fwd?|wg|tr|rv|enc|doorst|i)\s{0,3}(?:\[\d{1,3}\])?\s{0,3}:")
 
-_LOCAL = r"[^\s<>()\[\],;:\"@|\\\u2e80-\ud7ff\uf900-\ufaff\uff00-\uffef]"  # a Chinese word may stand right before it
-_HOST = r"[A-Za-z0-9_\u00a1-\u1fff][A-Za-z0-9_\u00a1-\u1fff-]{0,62}"
-_ADDRESS = re.compile(rf"(?<!{_LOCAL})({_LOCAL}{{1,64}}|\"[^\"\n@]{{1,64}}\")@({_HOST}(?:\.{_HOST}){{1,10}})")
-_X400 = re.compile(r"(?:smtp|to|rcpt|user|account|email|address|orcpt)=", re.IGNORECASE)
-_QUOTES = "'`*=\u2018\u2019\u201c\u201d\u00ab\u00bb"
-
-
-def addresses_in(text: str) -> Iterator[tuple[str, int, int]]:
-    """The addresses in a text, as they are written, and where each begins and ends; the first of many."""
-    number = 0
-    for found in _ADDRESS.finditer(text):
-        local, host = found[1], found[2]
-        start = found.start()
-        if labelled := _X400.match(local):
-            local = local[labelled.end() :]
-            start += labelled.end()
-        local = local.lstrip(_QUOTES).removeprefix("mailto:")
-        if not local:
-            continue
-        yield f"{local}@{host.rstrip('-_')}", start, found.end()
-        number += 1
-        if number == 4 * RECIPIENTS_LIMIT:
-            return
-
-
 def findings(mail: Opened, seen: Outside) -> list[Finding]:
     """What a letter says of each recipient; nothing where it is no bounce mail."""
     words = _parted(mail)
     low = words.lower()
-    delayed = any(phrase in low for phrase in DELAYS) and "(failure)" not in mail.head.get("subject").lower()
-    if not (_is_sure(seen) or ((delayed or _has(low, FAILURES)) and _is_evident(seen, mail, low))):
+    delayed = has(low, DELAYS) and "(failure)" not in mail.head.get("subject").lower()
+    if not (_is_sure(seen) or ((delayed or has(low, FAILURES)) and _is_evident(seen, mail, low))):
         return []
     return list(_told(mail, words, _people(words, low, mail, seen), "delayed" if delayed else "failed"))
 
@@ -136,10 +113,6 @@ def _is_evident(seen: Outside, mail: Opened, low: str) -> bool:
     if "mailer-daemon" in mail.head.get("from").lower():
         return True
     return (seen.daemon or seen.unanswerable) and _REPLY.search(low) is not None
-
-
-def _has(low: str, phrases: tuple[str, ...]) -> bool:
-    return any(phrase in low for phrase in phrases)
 
 
 def _people(words: str, low: str, mail: Opened, seen: Outside) -> list[tuple[str, "_Named | None"]]:
@@ -196,23 +169,24 @@ def _parted(mail: Opened) -> str:
 def _divider(low: str) -> int | None:
     """Where the returned mail begins in a letter's words, by a line that says so, or by its trace fields."""
     places = [place for trace in _TRACES if (place := low.find(trace)) >= 0]
-    nearest = min(places, default=None)
-    for mark in RETURNED_MARKS:
-        place = low.find(mark)
-        while place >= 0 and (nearest is None or place < nearest):
-            begin = low.rfind("\n", 0, place) + 1
-            end = low.find("\n", place)
-            if _is_divider(low[begin : end if end >= 0 else len(low)].strip()):
-                nearest = begin
-                break
-            place = low.find(mark, place + len(mark))
-    return nearest
+    nearest = min(places, default=len(low))
+    begins = {low.rfind("\n", 0, end.start()) + 1 for end in _END.finditer(low, 0, nearest)}
+    begins.update(rule.start() for rule in _RULE.finditer("\n" + low[:nearest]))
+    for begin in sorted(begins):
+        end = low.find("\n", begin)
+        if _is_divider(low[begin : end if end >= 0 else len(low)].strip()):
+            return begin
+    return nearest if places else None
+
+
+_RULE = re.compile(r"\n[^\S\n]*(?:{})".format("|".join(map(re.escape, _RULES))))
+_END = re.compile(r"(?:{})(?:[-=|.]|[^\S\n])*$".format("|".join(_ENDS)), re.MULTILINE)
 
 
 def _is_divider(line: str) -> bool:
-    if len(line) > LINE_LIMIT or any(word in line for word in _NO_DIVIDER):
+    if not (line.startswith(_RULES) or line.rstrip("-=| .").endswith(_ENDS)) or len(line) > LINE_LIMIT:
         return False
-    return line.startswith(_RULES) or (line.rstrip("-=| .").endswith(_ENDS) and len(line) < LINE_LIMIT)
+    return not has(line, _NO_DIVIDER) and has(line, RETURNED_MARKS)
 
 
 def _header_in(behind: str) -> Header:
@@ -231,10 +205,15 @@ def _addresses(value: str) -> list[str]:
 
 def _strangers(head: Header, returned: Header) -> frozenset[str]:
     """Whose addresses stand in a letter without having failed: who wrote the mail, and who sends the letter."""
-    names = ("from", "return-path", "reply-to", "sender", "to", "delivered-to", "envelope-to", "x-original-to")
-    values = [head.get(name) for name in names]
-    values += [returned.get(name) for name in ("from", "return-path", "reply-to", "sender")]
-    return frozenset(address.lower() for address in _addresses("\n".join(values)))
+    named = head.every(_OF_THE_LETTER) + "\n" + returned.every(_OF_THE_SENDER)
+    return frozenset(address.lower() for address, _, _ in addresses_in(named))
+
+
+_VALUE = r":([^\n]*(?:\n[ \t][^\n]*)*)"
+_OF_THE_SENDER = re.compile(rf"\n(?:from|return-path|reply-to|sender){_VALUE}".encode())
+_OF_THE_LETTER = re.compile(
+    rf"\n(?:from|return-path|reply-to|sender|to|delivered-to|envelope-to|x-original-to){_VALUE}".encode()
+)
 
 
 # ---- who it is about -------------------------------------------------------------------------------------------------
@@ -293,7 +272,7 @@ def _rank(words: str, low: str, line: int, start: int, end: int) -> int | None:
         return None
     line_end = low.find("\n", end)
     whole = low[line : line_end if line_end >= 0 else len(low)]
-    return 2 if _REPLY.search(whole) or any(phrase in whole for phrase in FAILURES) else 3
+    return 2 if _REPLY.search(whole) or has(whole, FAILURES) else 3
 
 
 _REPLY = re.compile(r"(?<![\d.])[45]\d\d[ -]|\b[45]\.\d{1,3}\.\d{1,3}\b")
@@ -341,16 +320,18 @@ def _told(mail: Opened, words: str, people: list[tuple[str, _Named | None]], act
     raw = kept(mail.head)
     places = [one.start for _, one in people if one is not None]
     whole = _tidy(words)
+    status_of_all = enhanced_status(whole)
+    cause_of_all = cache(lambda status: cause_of(whole, status))
     for address, one in people:
         reason = (_segment(words, one, places) if one is not None else reason_about(words, address)) or whole
-        status = enhanced_status(reason) or enhanced_status(whole)
+        status = enhanced_status(reason) or status_of_all
         cause = cause_of(reason, status)
         yield Finding(
             recipient=address,
             action=action,
             status="" if status.startswith("2") else status,
             reason=reason,
-            cause=cause_of(whole, status) if cause is Cause.UNKNOWN else cause,
+            cause=cause_of_all(status) if cause is Cause.UNKNOWN else cause,
             raw={**raw, "recipient": address, "reason": reason},
         )
 
@@ -365,4 +346,4 @@ def _segment(words: str, one: _Named, places: list[int]) -> str:
 
 
 def _tidy(text: str) -> str:
-    return " ".join(text.split()).strip(">)]}<\"':;,.= ")[:REASON_LIMIT]
+    return " ".join(text.split(maxsplit=REASON_LIMIT)[:REASON_LIMIT]).strip(">)]}<\"':;,.= ")[:REASON_LIMIT]

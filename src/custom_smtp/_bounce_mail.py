@@ -10,9 +10,10 @@ import html
 import quopri
 import re
 from binascii import Error as NotBase64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cache
 from itertools import islice
 
 from attrs import define, field
@@ -75,7 +76,15 @@ class Header:
         return len(self._head) > 1
 
     def __contains__(self, name: str) -> bool:
-        return bool(self.get(name)) or self._low.find(b"\n" + name.encode() + b":") >= 0
+        return _begun(name) in self._low
+
+    def says(self, pattern: "re.Pattern[bytes]") -> bool:
+        """Whether a pattern is found in it, in lower case: quicker than to ask for many fields one by one."""
+        return pattern.search(self._low) is not None
+
+    def every(self, pattern: "re.Pattern[bytes]") -> str:
+        """Every first group of a pattern in it, in lower case, one in a line."""
+        return text(b"\n".join(pattern.findall(self._low)))
 
     def get(self, name: str) -> str:
         """The field's value; empty where there is none. The name is given in lower case."""
@@ -85,11 +94,11 @@ class Header:
         return known
 
     def _looked_for(self, name: str) -> str:
-        head = self._head
-        place = self._low.find(b"\n%b:" % name.encode())
+        head, begun = self._head, _begun(name)
+        place = self._low.find(begun)
         if place < 0:
             return ""
-        begin = place + len(name) + 2
+        begin = place + len(begun)
         end = head.find(b"\n", begin)
         if end < 0:
             return text(head[begin:].strip())
@@ -101,6 +110,12 @@ class Header:
 
 
 _BLANKS = (b" ", b"\t")
+
+
+@cache
+def _begun(name: str) -> bytes:
+    """How a field begins; of a few names that this library asks for."""
+    return b"\n%b:" % name.encode()
 
 
 @define
@@ -281,6 +296,11 @@ def _in_charset(raw: bytes, content_type: str) -> str:
 
 def _without_markup(markup: str) -> str:
     return html.unescape(_TAG.sub("", _LINE_TAG.sub("\n", _UNSHOWN.sub("", markup)))).replace("\xa0", " ")
+
+
+def has(words: str, phrases: Iterable[str]) -> bool:
+    """Whether any of the phrases stands in a text."""
+    return any(map(words.__contains__, phrases))
 
 
 def kept(head: Header) -> Fields:

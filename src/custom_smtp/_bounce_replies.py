@@ -2,8 +2,8 @@
 
 import re
 
+from ._bounce_addresses import addresses_in
 from ._bounce_findings import Finding
-from ._bounce_letters import addresses_in
 from ._bounce_mail import Header, kept, unencoded
 from ._bounce_words import AUTO_REPLY_FIELDS, AUTO_REPLY_SUBJECTS
 
@@ -22,7 +22,14 @@ def by_subject(head: Header) -> bool:
 
 def by_header(head: Header) -> bool:
     """Whether the header says that a machine answers."""
-    return any(name in head and head.get(name).lower().startswith(values) for name, values in AUTO_REPLY_FIELDS.items())
+    return head.says(_FIELDS)
+
+
+def _field(name: str, values: tuple[str, ...]) -> str:
+    return rf"{name}:[ \t]*(?:\n[ \t]+)?(?:{'|'.join(map(re.escape, values))})"
+
+
+_FIELDS = re.compile("\n(?:{})".format("|".join(_field(*row) for row in AUTO_REPLY_FIELDS.items())).encode())
 
 
 def findings(head: Header) -> list[Finding]:

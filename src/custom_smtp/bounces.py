@@ -138,8 +138,8 @@ def _is_a_receipt(mail: Opened) -> bool:
 _Meaning = Callable[[About, Finding], Event]
 
 _MEANING: Mapping[str, _Meaning] = {
-    "failed": lambda about, told: Bounced(
-        about, kind_of_failure(told.cause, told.reason, told.status), told.reason, told.status, cause=told.cause
+    "failed": lambda about, told: Bounced.told(
+        about, kind_of_failure(told.cause, told.reason, told.status), told.reason, told.status, told.cause
     ),
     "delayed": lambda about, told: Deferred(about, told.reason, told.status, cause=told.cause),
     "delivered": lambda about, told: Delivered(about, told.reason),
@@ -167,7 +167,7 @@ class _Letter:
 
     def event(self, told: Finding) -> Event:
         proven = None if self._tokens is None else self._proven(told, self._tokens)
-        about = About(
+        about = About.told(
             delivery_id=self._claimed(told) if proven is None else proven,
             recipient=told.recipient,
             at=told.at or self._said,
