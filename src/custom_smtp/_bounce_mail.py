@@ -169,20 +169,21 @@ def split(content: bytes) -> tuple[bytes, bytes]:
 def all_fields(head: bytes) -> Fields:
     """Every field of a block; of one that is too long the first ones."""
     fields: Fields = {}
-    for name, value in islice(unfolded(head), FIELDS_LIMIT):
+    for name, value in unfolded(head)[:FIELDS_LIMIT]:
         fields.setdefault(name, value)
     return fields
 
 
-_FIELD = re.compile(r"^([^\s:][^:\n]*):([^\n]*(?:\n[ \t][^\n]*)*)", re.MULTILINE)
+_FIELD = re.compile(r"\n([^\s:][^:\n]*):([^\n]*(?:\n[ \t][^\n]*)*)")
 _FOLD = re.compile(r"[ \t]*\n[ \t]*")
 
 
-def unfolded(head: bytes) -> Iterator[tuple[str, str]]:
+def unfolded(head: bytes) -> list[tuple[str, str]]:
     """Each field's lower-case name and its value in one line (RFC 5322 section 2.2.3)."""
-    for found in _FIELD.finditer(text(head[:HEADER_LIMIT])):
-        name, value = found.groups()
-        yield name.rstrip().lower(), (_FOLD.sub(" ", value) if "\n" in value else value).strip()
+    return [
+        (name.rstrip().lower(), (_FOLD.sub(" ", value) if "\n" in value else value).strip())
+        for name, value in _FIELD.findall(f"\n{text(head[:HEADER_LIMIT])}")
+    ]
 
 
 def blocks(report: bytes, limit: int) -> list[bytes]:

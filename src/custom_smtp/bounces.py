@@ -63,11 +63,10 @@ def read(content: bytes, *, tokens: Tokens | None = None, clock: Clock = utc_now
     found, mail = _found(head, body)
     if not found:
         return ()
-    said = date(head.get("date"))
     letter = _Letter(
         head=head,
         returned=mail.returned,
-        said=clock() if said is None else said,
+        clock=clock,
         tokens=tokens,
         key=(head.get("message-id"), head.get("date")),
     )
@@ -157,11 +156,12 @@ class _Letter:
     """A mail that reports, with what all its events share."""
 
     def __init__(
-        self, *, head: Header, returned: Header, said: datetime, tokens: Tokens | None, key: tuple[str, ...]
+        self, *, head: Header, returned: Header, clock: Clock, tokens: Tokens | None, key: tuple[str, ...]
     ) -> None:
         self._head = head
         self._returned = returned
-        self._said = said
+        self._clock = clock
+        self._written: datetime | None = None
         self._tokens = tokens
         self._key = key
 
@@ -170,12 +170,18 @@ class _Letter:
         about = About.told(
             delivery_id=self._claimed(told) if proven is None else proven,
             recipient=told.recipient,
-            at=told.at or self._said,
+            at=told.at or self._said(),
             source=SOURCE if proven is None else PROVEN,
             key=_digest((*self._key, told.action, *chain.from_iterable(sorted(told.raw.items())))),
             raw=told.raw,
         )
         return _MEANING[told.action](about, told)
+
+    def _said(self) -> datetime:
+        """When the report was written, or else read."""
+        if self._written is None:
+            self._written = date(self._head.get("date")) or self._clock()
+        return self._written
 
     def _proven(self, told: Finding, tokens: Tokens) -> DeliveryId | None:
         """The delivery by a signed form, wherever one of ours may have come back."""
