@@ -214,6 +214,8 @@ def test_what_says_neither_action_nor_status_says_nothing() -> None:
         ("Original-Recipient: rfc822;<ada@example.net>", "ada@example.net"),
         ("Original-Recipient: RFC822 ; ada@example.net", "ada@example.net"),
         ("Original-Recipient: ada@example.net", "ada@example.net"),
+        ("Original-Recipient: rfc822; <ada@example.net> (Ada)", "ada@example.net"),
+        ("Original-Recipient: rfc822; Ada (a) <ada@example.net>", "ada@example.net"),
         ("Original-Recipient: rfc822; unknown", "fin@example.net"),
         ("Original-Recipient: utf-8; \\x{D800}\\x{110000}@example.net", "\ufffd\ufffd@example.net"),
         ("X-Nothing: here", "fin@example.net"),
@@ -795,6 +797,47 @@ def test_a_letter_is_read_in_its_charset(charset: str, body: str) -> None:
     assert (event.about.recipient, event.cause) == ("ada@example.net", Cause.NO_SUCH_USER)
 
 
+def test_a_reason_in_chinese_counts_though_it_touches_the_address() -> None:
+    body = (
+        "您的邮件被退回\n收件人：ada@example.net\n退信原因：收件人邮件地址（ada@example.net）不存在，邮件无法送达。\n"
+    )
+    event = one(mail(body, subject="系统退信"))
+
+    assert isinstance(event, Bounced)
+    assert (event.about.recipient, event.cause) == ("ada@example.net", Cause.NO_SUCH_USER)
+
+
+OPENSMTPD = """    Hi!
+
+    This is the MAILER-DAEMON, please DO NOT REPLY to this email.
+
+    A message is delayed for more than 4 hours for the following
+    list of recipients:
+
+ada@example.net: 421 try later
+
+    Please note that this is only a temporary failure report.
+    The message is kept in the queue for up to 4 days.
+"""
+
+
+def test_opensmtpds_warning_is_no_bounce() -> None:
+    event = one(mail(OPENSMTPD, subject="Delivery status notification: warning"))
+
+    assert (type(event), event.about.recipient) == (Deferred, "ada@example.net")
+
+
+def test_a_letter_from_verizons_post_master_is_read() -> None:
+    event = one(
+        mail(
+            "Error: The recipient address is invalid.\n  Message details:\n  RCPT TO: ada@vtext.example\n",
+            **{"from": "post_master@vtext.example", "subject": "Undeliverable Message"},
+        )
+    )
+
+    assert (type(event), event.about.recipient) == (Bounced, "ada@vtext.example")
+
+
 def test_a_letter_in_html_alone_is_read() -> None:
     body = (
         "<html><head><title>x@y.example</title></head>"
@@ -851,6 +894,11 @@ NO_BOUNCES = {
     "thrown away unread": REPORT.replace(b"delivery-status", b"disposition-notification")
     + b"--b\nContent-Type: message/disposition-notification\n\nFinal-Recipient: rfc822;a@b.example\n"
     b"Disposition: manual-action/MDN-sent-manually; deleted\n--b--\n",
+    "a report passed on in parts": sample("hard")
+    .replace(b"multipart/report; report-type=delivery-status", b"multipart/mixed")
+    .replace(b"Mail Delivery <mailer-daemon@mx.example.net>", BOB.encode())
+    .replace(b"Subject: Undelivered mail", b"Subject: Fwd: Undelivered mail")
+    .replace(b"Auto-Submitted: auto-replied\n", b""),
     "a policy report": written("noreply-dmarc@example.net", "Report domain: shop.example"),
 }
 

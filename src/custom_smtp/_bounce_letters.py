@@ -75,6 +75,12 @@ def outside(head: Header) -> Outside:
     )
 
 
+def is_passed_on(head: Header) -> bool:
+    """Whether somebody passes on, or answers, what they got: a bounce of theirs is none of ours."""
+    sender = unencoded(head.get("from")).lower()
+    return _ANSWER.match(unencoded(head.get("subject")).lower().strip()) is not None and not has(sender, DAEMONS)
+
+
 def _is_subject(head: Header) -> bool:
     subject = unencoded(head.get("subject")).lower().strip()
     if "success" in subject or not has(subject, SUBJECTS):
@@ -87,6 +93,7 @@ def _is_subject(head: Header) -> bool:
 
 
 _ANSWER = re.compile(r"(?:re|aw|antw|sv|vs|ref|odp|rif|fwd?|wg|tr|rv|enc|doorst|i)\s{0,3}(?:\[\d{1,3}\])?\s{0,3}:")
+
 
 def findings(mail: Opened, seen: Outside) -> list[Finding]:
     """What a letter says of each recipient; nothing where it is no bounce mail."""

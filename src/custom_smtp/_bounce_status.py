@@ -109,7 +109,7 @@ def _address(fields: Fields) -> str:
         kind, address = _typed(fields.get(name, ""))
         if kind == "utf-8":  # RFC 6533 section 3
             address = _CODE_POINT.sub(_letter, address)
-        address = address.strip("<> \t\"'")
+        address = _COMMENT.sub("", address).strip().rpartition("<")[2].strip("> \t\"'")
         if "@" in address:
             return address
     return _typed(fields.get("final-recipient", ""))[1]

@@ -14,6 +14,7 @@ DAEMONS: tuple[str, ...] = (
     "mail-daemon",
     "maildaemon",
     "mail daemon",
+    "post_master",  # Verizon: post_master@vtext.com
     "postmaster",  # RFC 5321 section 4.5.1; Exchange, IMail, Domino, LSMTP
     "mdaemon",  # MDaemon: flufl.bounce, simple_01
     "mail delivery",  # sendmail "Mail Delivery Subsystem", Postfix and Exim "Mail Delivery System"
@@ -318,6 +319,8 @@ DELAYS: tuple[str, ...] = (
     "advisory-only",
     "could not send message for past",
     "it will be retried until",
+    "message is delayed for more than",  # OpenSMTPD: smtpd/bounce.c
+    "only a temporary failure report",
     "temporarily delayed",
     "delivery incomplete",  # Gmail
     "wird weiterhin versucht",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from .bounce_phrases import (
     CAUSE_OF_STATUS,
+    CAUSE_OF_SUBJECT,
     KIND_OF_CAUSE,
     KIND_OF_CODE,
     KIND_OF_STATUS,
@@ -28,7 +29,7 @@ def cause_of(said: str, status: str = "") -> Cause:
     by_status = CAUSE_OF_STATUS.get(status[2:])
     if by_status is not None and not _is_vague(status):
         return by_status
-    return _told(words, each, _VAGUE) or by_status or Cause.UNKNOWN
+    return _told(words, each, _VAGUE) or by_status or CAUSE_OF_SUBJECT.get(status[2:3], Cause.UNKNOWN)
 
 
 def kind_of(status: str) -> BounceKind:
@@ -66,9 +67,11 @@ _Index = dict[str, _Glued]
 
 def _words(said: str) -> str:
     """Words alone, one blank between them and at both ends: no addresses and no codes, which no table knows."""
-    if "@" in said:
-        said = " ".join([word for word in said.split() if "@" not in word])
-    return _normal(said)
+    return _normal(_ADDRESS.sub(" ", said) if "@" in said else said)
+
+
+_ADDRESS = re.compile(r"(?<![!-~])[!-~]*@[!-~]*")
+"""An address, and what stands around it without a blank; in Chinese and the like the sentence may go on behind it."""
 
 
 def _normal(said: str) -> str:

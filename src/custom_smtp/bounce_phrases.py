@@ -48,8 +48,10 @@ _ICLOUD = "https://smtp.codes/icloud"
 _ICOREMAIL = "https://www.icoremail.vip/support/index.php?cate_id=84"
 _JAPAN = "https://faq.megaegg.jp/faq_detail.html?id=296"
 _MAILRU = "https://mailout.ru/2015/09"
+_MICROSOFT_515 = "https://support.microsoft.com/topic/fix-ndr-error-550-5-7-515-in-outlook-com"
 _MICROSOFT = "https://www.spamresource.com/2023/09/microsoft-multiple-types-of-invalid.html"
 _PHP_BOUNCE = "https://plugins.svn.wprepo.net/alo-easymail/trunk/inc/bouncehandler/bounce_responses.php"
+_NETEASE = "https://biecuoliao.com/pa/MBRrwEM.html"
 _POSTFIX = "https://github.com/vdukhovni/postfix (postfix/src/smtpd/smtpd_check.c, smtp, local, bounce)"
 _QMAIL = "https://cr.yp.to/qmail.html (qmail-1.03: qmail-remote.c, qmail-local.c, qmail-send.c)"
 _QQ = "https://smtp.codes/qq"
@@ -59,6 +61,7 @@ _RFC_5321 = "RFC 5321 section 4.2"
 _SAMPLES = "flufl.bounce 6.0.0, tests/data (https://pypi.org/project/flufl.bounce/)"
 _SENDMAIL = "https://ftp.sendmail.org (sendmail/deliver.c, srvrsmtp.c, savemail.c)"
 _SIEVE = "RFC 5429"
+_SISIMAI = "https://github.com/sisimai/p5-sisimai (lib/Sisimai/Reason): what servers were seen to answer"
 _SITEPACKAGE = (
     "http://www.sitepackage.de/service/dokumentation/auswertung/typische-fehlermeldungen-bei-unzustellbarkeit.html"
 )
@@ -112,6 +115,24 @@ PHRASES: tuple[Phrases, ...] = (
         _POSTFIX,
         "message delivery request rate | recipient address rate limit",
     ),
+    Phrases(
+        Cause.RATE_LIMITED,
+        _NETEASE,
+        "hl:icc | hl:ifc | mi:dmc | mi:sfq | rp:drc",
+    ),
+    Phrases(
+        Cause.RATE_LIMITED,
+        _SISIMAI,
+        "receiving too much mail | given low priority | recipient thread limit exceeded",
+    ),
+    Phrases(
+        Cause.RATE_LIMITED,
+        _SISIMAI,
+        "please try again slower | maximum connection limit | connection limit | "
+        "exceeded the max emails per hour | daily message quota exceeded | maximum sending rate exceeded | "
+        "too many errors from your ip | too many smtp sessions | trop de connexions | "
+        "too many messages in this connection | limits for how many messages",
+    ),
     # Who the mail is from, by DNS.
     Phrases(
         Cause.AUTHENTICATION,
@@ -159,6 +180,29 @@ PHRASES: tuple[Phrases, ...] = (
         "your reverse dns | reverse dns | no reverse | no ptr | missing ptr | ptr record | valid rdns | "
         "fix reverse dns | reverse host lookup failed",
     ),
+    Phrases(
+        Cause.AUTHENTICATION,
+        _MICROSOFT_515,
+        "meet the required authentication level",
+    ),
+    Phrases(
+        Cause.AUTHENTICATION,
+        _NETEASE,
+        "mi:spf",
+    ),
+    Phrases(
+        Cause.AUTHENTICATION,
+        _SISIMAI,
+        "can't determine purported responsible address | inspect your spf settings | "
+        "not allowed to send mail from | mismatches client ip | unresolvable relay host name | "
+        "sender id pra not permitted",
+    ),
+    Phrases(
+        Cause.AUTHENTICATION,
+        _SISIMAI,
+        "bad spf records | domain authentication fail | ip name lookup failed | generic dns ptr-records | "
+        "forward dns entry does not point | custom reverse dns name | no reverse dns | invalid rdns record",
+    ),
     # What it carries.
     Phrases(
         Cause.VIRUS,
@@ -169,6 +213,11 @@ PHRASES: tuple[Phrases, ...] = (
         Cause.VIRUS,
         _GMAIL,
         "presents a potential security issue | virus-infected | malware",
+    ),
+    Phrases(
+        Cause.VIRUS,
+        _SISIMAI,
+        "potentially executable attachment | used by recent viruses | prohibited virus | infected with a virus",
     ),
     Phrases(
         Cause.TOO_LARGE,
@@ -283,6 +332,14 @@ PHRASES: tuple[Phrases, ...] = (
         "boîte de réception est pleine | buzón está lleno | casella postale è piena | "
         "caixa de correio está cheia | postvak is vol | skrzynka pocztowa jest pełna",
     ),
+    Phrases(
+        Cause.MAILBOX_FULL,
+        _SISIMAI,
+        "boite du destinataire pleine | exceeding its mailbox quota | exceeded the local limit | "
+        "reached disk quota | would exceed maximum allowed storage | space has been used up | "
+        "disc quota exceeded | maildir over quota | exceeding receiving limits | would be over the allowed quota | "
+        "user's space has been used up | too much mail data",
+    ),
     # Going round, and not getting there.
     Phrases(
         Cause.LOOP,
@@ -309,6 +366,12 @@ PHRASES: tuple[Phrases, ...] = (
         _EXCHANGE,
         "routing loopdetected | hopcountexceeded | hop count | looping condition | mxloopback",
     ),
+    Phrases(
+        Cause.LOOP,
+        _SISIMAI,
+        "would create a mail loop | loop was found in the mail exchanger | aliasing/forwarding loop broken | "
+        "mail loops back to me",
+    ),
     # Who may write to whom; a sender's own domain may be the one that is not found.
     Phrases(
         Cause.SENDER_REFUSED,
@@ -324,6 +387,18 @@ PHRASES: tuple[Phrases, ...] = (
         "bad sender's mailbox | bad sender's system | bad sender address",
     ),
     Phrases(
+        Cause.SENDER_REFUSED,
+        "RFC 7505 section 4.2",
+        "sender address has null mx",
+    ),
+    Phrases(
+        Cause.SENDER_REFUSED,
+        _SISIMAI,
+        "null sender is not allowed | returned mail not accepted here | unroutable sender address | "
+        "sender domain is empty | empty envelope senders not allowed | mail from not owned by user | "
+        "emetteur invalide | sender not pre-approved | callback setup failed",
+    ),
+    Phrases(
         Cause.RECIPIENT_REFUSES,
         _QQ,
         "rejected by recipients | mail is rejected by recipient | user in blacklist | blocked by the recipient",
@@ -332,6 +407,18 @@ PHRASES: tuple[Phrases, ...] = (
         Cause.RECIPIENT_REFUSES,
         "http://help.aol.com/help/microsites/search.do?cmd=displayKC&docType=kc&externalId=73062",
         "not accepting mail from | not accepting mail with | doesn't accept mail from | does not accept mail from",
+    ),
+    Phrases(
+        Cause.RECIPIENT_REFUSES,
+        _SISIMAI,
+        "refused due to recipient preferences | message rejected due to user rules | "
+        "user refuses to receive this mail | is only accepting mail from specific email addresses | "
+        "recipient id refuse to receive mail | is not accepting any mail",
+    ),
+    Phrases(
+        Cause.REPUTATION,
+        "https://www.postfix.org/postconf.5.html (smtpd_helo_restrictions)",
+        "helo command rejected",
     ),
     # The domain.
     Phrases(
@@ -381,6 +468,13 @@ PHRASES: tuple[Phrases, ...] = (
         Cause.NO_SUCH_DOMAIN,
         _GMAIL,
         "because the domain | domain couldn't be found | dns error: domain name not found | dns error: address",
+    ),
+    Phrases(
+        Cause.NO_SUCH_DOMAIN,
+        _SISIMAI,
+        "destination computer was not found | domain must exist | mentioned in email address is unknown | "
+        "unknown domain name | account or domain may not exist | destination computer could not be found | "
+        "remote domain doesnt exist",
     ),
     Phrases(
         Cause.NO_SUCH_DOMAIN,
@@ -435,6 +529,22 @@ PHRASES: tuple[Phrases, ...] = (
         Cause.MAILBOX_DISABLED,
         _PHP_BOUNCE,
         "administratively disabled | not been collected | deactivated",
+    ),
+    Phrases(
+        Cause.MAILBOX_DISABLED,
+        _SISIMAI,
+        "is a deactivated mailbox | recipient suspend the service | invalid/inactive user | "
+        "mailbox unavailable or access denied | not an active address at this host | user not active",
+    ),
+    Phrases(
+        Cause.MAILBOX_DISABLED,
+        _EXCHANGE,
+        "accountdisabledexception",
+    ),
+    Phrases(
+        Cause.MOVED,
+        _SISIMAI,
+        "has been replaced by",
     ),
     Phrases(
         Cause.MOVED,
@@ -556,6 +666,28 @@ PHRASES: tuple[Phrases, ...] = (
         "http://postmaster.aol.com/trouble/mailer.html",
         "554 rlypn:nr",
     ),
+    Phrases(
+        Cause.NO_SUCH_USER,
+        _SISIMAI,
+        "archived recipient | sorry badrcptto | in my badrcptto list | destination server rejected recipients | "
+        "no thank you rejected: account unavailable | invalid or unknown virtual user | "
+        "there is no one at this address | recipient not ok | recipient is not local | invalid mailbox path | "
+        "no such person at this address | user missing home directory | user's email name is not found | "
+        "following recipients was undeliverable | email address could not be found | no existe dicha persona | "
+        "no existe ese usuario | unknown mailbox | unknown email address | unknown e-mail address | "
+        "non existent user | nonexistent user | d'au moins un destinataire invalide | "
+        "adresse d au moins un destinataire invalide | invalid rcpt user",
+    ),
+    Phrases(
+        Cause.NO_SUCH_USER,
+        _MICROSOFT,
+        "recipient addresses rejected: access denied",
+    ),
+    Phrases(
+        Cause.NO_SUCH_USER,
+        _QQ_PAGE,
+        "不存在",
+    ),
     # Turned away, for what it is or whose it is.
     Phrases(
         Cause.REPUTATION,
@@ -597,14 +729,39 @@ PHRASES: tuple[Phrases, ...] = (
     Phrases(
         Cause.REPUTATION,
         _POSTFIX,
-        "client host rejected | client host blocked | helo command rejected | your ip | your host is | "
-        "dynamic ip | ip address has been blocked | blocked for abuse | your mail server | "
-        "connection refused by policy | not accept mail from your ip",
+        "client host rejected | client host blocked | your ip | your host is | dynamic ip | "
+        "ip address has been blocked | blocked for abuse | your mail server | connection refused by policy | "
+        "not accept mail from your ip",
     ),
     Phrases(
         Cause.REPUTATION,
         _QQ,
         "suspected spam sender | ip is rejected | ip is hangup | invalid ip",
+    ),
+    Phrases(
+        Cause.REPUTATION,
+        _EXCHANGE,
+        "spam abuse detected | traffic not accepted from this ip",
+    ),
+    Phrases(
+        Cause.REPUTATION,
+        _SISIMAI,
+        "blocked - see http | blocked - see https | refused - see http | refused - see https | spamhaus's list | "
+        "your access to submit messages to this e-mail system has been rejected | too many spams from your ip | "
+        "bad sender ip address | is in an rbl | listed as abusive | hosts with dynamic ip | "
+        "access from ip address | no access from mail server | you are not allowed to connect | "
+        "your network is temporary blacklisted | sender ip address rejected | currently sending spam | "
+        "use the smtp server of your isp | abus detecte",
+    ),
+    Phrases(
+        Cause.REPUTATION,
+        _NETEASE,
+        "hl:rep | hl:mep | dt:rbl | mi:ipb",
+    ),
+    Phrases(
+        Cause.REPUTATION,
+        "https://sevencreative.co.uk/how-to-remove-yourself-from-the-hotmail-block-list/",
+        "weren't sent. please contact your internet service provider",
     ),
     Phrases(
         Cause.SPAM,
@@ -630,7 +787,26 @@ PHRASES: tuple[Phrases, ...] = (
         _QQ,
         "mail content denied | spam denied | suspected of spam",
     ),
+    Phrases(
+        Cause.SPAM,
+        _SISIMAI,
+        "spamassassin | antispam | anti spam engine | recurrent pattern detection | bulk email | "
+        "bulk advertising | spam filtering engine | spam filter | mass mailer | triggered a spam block | "
+        "uribl policy | ube id | message filtered | was blocked by our spam firewall | too much spam",
+    ),
+    Phrases(
+        Cause.SPAM,
+        _NETEASE,
+        "dt:spm",
+    ),
     # Which way, by which rule.
+    Phrases(
+        Cause.RECIPIENT_REFUSES,
+        _EXCHANGE,
+        "notauthorizedtogroup | sendernotauthenticatedforgroup | sendernotauthenticatedformailbox | "
+        "restrictedtorecipientspermission | sender not in allowed-senders list | "
+        "sender was not authenticated when sending to this group",
+    ),
     Phrases(
         Cause.RELAY_DENIED,
         _POSTFIX,
@@ -638,6 +814,14 @@ PHRASES: tuple[Phrases, ...] = (
         "relay not permitted | not permitted to relay | unable to relay | not allowed to relay | "
         "relaying is prohibited | relay prohibited | relaying to | is not a relay | no relaying | "
         "we do not relay | open relay",
+    ),
+    Phrases(
+        Cause.RELAY_DENIED,
+        _SISIMAI,
+        "requires authentication when attempting to send | authentication is required | authentication required | "
+        "unauthenticated senders not allowed | authentication failed | authentication failure | "
+        "authentication credentials invalid | authentification requise | insecure mail relay | "
+        "not configured to relay mail | smtp relay error",
     ),
     Phrases(
         Cause.RELAY_DENIED,
@@ -694,6 +878,28 @@ PHRASES: tuple[Phrases, ...] = (
         "contentconversion | content conversion | invalid message content",
     ),
     Phrases(
+        Cause.CONTENT,
+        _SISIMAI,
+        "banned content | unacceptable content | headers are not accepted | messages with multiple addresses",
+    ),
+    Phrases(
+        Cause.CONTENT,
+        _EXIM,
+        "message headers fail syntax check",
+    ),
+    Phrases(
+        Cause.SENDER_REFUSED,
+        _EXCHANGE,
+        "permissions to send as this sender",
+    ),
+    Phrases(
+        Cause.CONTENT,
+        _SISIMAI,
+        "not rfc 5322 compliant | improper use of 8-bit data | invalid mime headers | "
+        "improperly-formatted binary content | mime complexity exceeds | "
+        "message header size or recipient list exceeds policy limit",
+    ),
+    Phrases(
         Cause.POLICY,
         _ICLOUD,
         "due to local policy | local policy | policy violation | violates | policy restrictions",
@@ -704,6 +910,11 @@ PHRASES: tuple[Phrases, ...] = (
         "policy reasons | denied by policy | rejected for policy | rule imposed | by policy | "
         "policy rejection | against policy | email policy | security policy | mail policy | "
         "administrative prohibition | administratively prohibited | administrative reasons",
+    ),
+    Phrases(
+        Cause.POLICY,
+        _SISIMAI,
+        "closed mailing list | not subscribed to this group | security policies",
     ),
     # Not there yet, and given up.
     Phrases(
@@ -732,6 +943,12 @@ PHRASES: tuple[Phrases, ...] = (
         "the recipient server did not respond | delivery expired",
     ),
     Phrases(
+        Cause.EXPIRED,
+        _SISIMAI,
+        "expired after sitting in queue | message timed out | within the allowed queue period | "
+        "could not be delivered for more than | already made numerous attempts",
+    ),
+    Phrases(
         Cause.NETWORK,
         _QMAIL,
         "wasn't able to establish an smtp connection | connection died | connected to remote host, but | "
@@ -754,6 +971,11 @@ PHRASES: tuple[Phrases, ...] = (
         "temporary lookup failure | temporary failure in name resolution",
     ),
     Phrases(
+        Cause.NETWORK,
+        _SISIMAI,
+        "host is unreachable | unable to resolve route",
+    ),
+    Phrases(
         Cause.PROTOCOL,
         _RFC_5321,
         "command unrecognized | command not recognized | unrecognized command | command not implemented | "
@@ -772,6 +994,12 @@ PHRASES: tuple[Phrases, ...] = (
     ),
     Phrases(
         Cause.SYSTEM_ERROR,
+        _SISIMAI,
+        "interrupted system call | queue file write error | encountered an error while being processed | "
+        "remote server is misconfigured | temporarily rejected message",
+    ),
+    Phrases(
+        Cause.SYSTEM_ERROR,
         _EXIM,
         "pipe to | transport returned | returned error from child | child process of",
     ),
@@ -783,6 +1011,11 @@ VAGUE_PHRASES: tuple[Phrases, ...] = (
         Cause.SPAM,
         _GMX,
         "message was classified | considered as spam | as spam | is spam | spam",
+    ),
+    Phrases(
+        Cause.VIRUS,
+        _YANDEX,
+        "virus",
     ),
     Phrases(
         Cause.NO_SUCH_USER,
@@ -845,6 +1078,9 @@ CAUSE_OF_STATUS: Mapping[str, Cause] = {
     "7.2": Cause.RECIPIENT_REFUSES,  # mailing list expansion prohibited
     "7.7": Cause.CONTENT,  # message integrity failure
     "7.10": Cause.TLS,
+    "7.13": Cause.MAILBOX_DISABLED,  # user account disabled (RFC 5248)
+    "7.17": Cause.MOVED,  # mailbox owner has changed (RFC 7293)
+    "7.18": Cause.MOVED,  # domain owner has changed (RFC 7293)
     "7.20": Cause.AUTHENTICATION,  # no passing DKIM signature found (RFC 7372)
     "7.21": Cause.AUTHENTICATION,
     "7.22": Cause.AUTHENTICATION,
@@ -859,6 +1095,14 @@ CAUSE_OF_STATUS: Mapping[str, Cause] = {
 }
 """By subject and detail of an enhanced status code: RFC 3463 section 3, and where said the register at
 https://www.iana.org/assignments/smtp-enhanced-status-codes/, whose other codes speak of logins, not of bounces."""
+
+CAUSE_OF_SUBJECT: Mapping[str, Cause] = {
+    "4": Cause.NETWORK,
+    "5": Cause.PROTOCOL,
+    "6": Cause.CONTENT,
+    "7": Cause.POLICY,
+}
+"""By the subject of a status alone, where nothing says it more exactly (RFC 3463 section 2)."""
 
 KIND_OF_CAUSE: Mapping[Cause, BounceKind] = {
     Cause.NO_SUCH_USER: BounceKind.HARD,
@@ -893,6 +1137,9 @@ KIND_OF_STATUS: Mapping[str, BounceKind] = {
     "1.7": BounceKind.BLOCK,  # bad sender's mailbox address syntax
     "1.8": BounceKind.BLOCK,  # bad sender's system address
     "1": BounceKind.HARD,  # the address: no such mailbox, no such system, moved, ambiguous, null MX (RFC 7505)
+    "7.13": BounceKind.HARD,  # user account disabled
+    "7.17": BounceKind.HARD,  # mailbox owner has changed
+    "7.18": BounceKind.HARD,  # domain owner has changed
     "2.1": BounceKind.HARD,  # mailbox disabled, for good
     "2.2": BounceKind.SOFT,  # mailbox full
     "2.3": BounceKind.BLOCK,  # larger than the mailbox takes

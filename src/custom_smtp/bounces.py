@@ -86,12 +86,12 @@ def _found(head: Header, body: bytes) -> tuple[list[Finding], Opened]:
     """What a mail says; and the mail, taken apart. Most mail in a mailbox is told by its header to be no report."""
     content_type = head.get("content-type")
     mail = Opened(head)
+    report = content_type[:16].lower() == "multipart/report"
     if content_type[:10].lower() == "multipart/" and _may_have_status(content_type, body):
         mail = opened(head, body)
-        if found := status.findings(mail):
+        if (found := status.findings(mail)) and (report or not letters.is_passed_on(head)):
             return found, mail
     seen = letters.outside(head)
-    report = content_type[:16].lower() == "multipart/report"
     if report or seen.likely or seen.unanswerable or complaints.may_be_one(head):
         mail = mail if mail.texts else opened(head, body)
         found, mail = _found_inside(mail, seen)
