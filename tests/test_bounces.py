@@ -228,6 +228,40 @@ def test_the_person_we_wrote_to_is_found(field: str, recipient: str) -> None:
     assert one(content).about.recipient == recipient
 
 
+@pytest.mark.parametrize(
+    ("original", "recipient"), [("fin+2Bshop", "fin+shop"), ("fin+shop", "fin+shop"), ("ada+2Bshop", "ada+2Bshop")]
+)
+def test_an_address_that_came_back_as_it_was_escaped_is_told_as_it_is(original: str, recipient: str) -> None:
+    content = changed("Original-Recipient: rfc822;ada@", f"Original-Recipient: rfc822;{original}@")
+    content = content.replace(b"Final-Recipient: rfc822; ada@", b"Final-Recipient: rfc822; fin+shop@")
+
+    assert one(content).about.recipient == f"{recipient}@example.net"
+
+
+GROUPS = {
+    "final first": "Final-Recipient: rfc822; {}\nAction: {}\nStatus: {}\n",
+    "original first": "Original-Recipient: rfc822;{0}\nFinal-Recipient: rfc822; x@y.example\nAction: {1}\nStatus: {2}\n",
+    "action first": "Action: {1}\nFinal-Recipient: rfc822; {0}\nStatus: {2}\n",
+}
+
+
+@pytest.mark.parametrize("group", GROUPS.values(), ids=GROUPS)
+@pytest.mark.parametrize("between", ["\n", ""], ids=["parted", "together"])
+def test_recipients_that_no_blank_line_parts_are_all_read(group: str, between: str) -> None:
+    told = group.format("ada@example.net", "failed", "5.1.1"), group.format("bob@example.net", "delayed", "4.4.1")
+    [ada, bob] = read(blocks(("Reporting-MTA: dns; mx.example.net\n\n" + between.join(told)).encode()), clock=CLOCK)
+
+    assert (type(ada), ada.about.recipient) == (Bounced, "ada@example.net")
+    assert bob == Deferred(bob.about, "", "4.4.1", cause=Cause.NETWORK)
+    assert bob.about.recipient == "bob@example.net"
+
+
+def test_a_report_whose_type_is_written_in_any_case_is_one() -> None:
+    content = sample("hard").replace(b"delivery-status", b"Delivery-STATUS")
+
+    assert one(content) == one(sample("hard"))
+
+
 def test_a_person_without_an_address_is_told_as_reported() -> None:
     content = changed("Original-Recipient: rfc822;ada@example.net\n", "")
     content = content.replace(b"Final-Recipient: rfc822; ada@example.net", b"Final-Recipient: x-local; ada")
@@ -898,6 +932,7 @@ NO_BOUNCES = {
     .replace(b"multipart/report; report-type=delivery-status", b"multipart/mixed")
     .replace(b"Mail Delivery <mailer-daemon@mx.example.net>", BOB.encode())
     .replace(b"Subject: Undelivered mail", b"Subject: Fwd: Undelivered mail")
+    .replace(b"Return-Path: <>", b"Return-Path: <bob@example.net>")
     .replace(b"Auto-Submitted: auto-replied\n", b""),
     "a policy report": written("noreply-dmarc@example.net", "Report domain: shop.example"),
 }
@@ -1002,6 +1037,14 @@ def test_who_complained_is_told_by_the_report_or_by_the_mail_it_returns(
 
     assert [event.about.recipient for event in events] == people
     assert {event.about.delivery_id for event in events} == {"d1"}
+
+
+def test_a_complaint_that_does_not_say_to_be_a_report_is_one() -> None:
+    content = complaint("Feedback-Type: abuse\nOriginal-Rcpt-To: <ada@example.net>\n")
+    content = content.replace(b"multipart/report; report-type=feedback-report", b"multipart/mixed")
+
+    assert type(one(content)) is Complained
+    assert read(content.replace(b"From:", b"Subject: Fwd: Complaint\nFrom:"), clock=CLOCK) == ()
 
 
 def test_hotmails_old_form_is_a_complaint() -> None:

@@ -4,7 +4,8 @@ import re
 
 from ._bounce_addresses import addresses_in
 from ._bounce_findings import Finding
-from ._bounce_mail import HEADER_LIMIT, Header, Opened, all_fields, blocks, date, kept, unfolded
+from ._bounce_letters import is_passed_on
+from ._bounce_mail import HEADER_LIMIT, Header, Opened, all_fields, blocks, date, has, kept, unfolded
 from ._bounce_words import COMPLAINERS, COMPLAINTS, REDACTED, UNSUBSCRIPTIONS
 
 _TYPE = "message/feedback-report"
@@ -15,10 +16,14 @@ _WORD = re.compile(r"[a-z-]{1,40}")
 _ACTION = dict.fromkeys(COMPLAINTS, "complained") | dict.fromkeys(UNSUBSCRIPTIONS, "unsubscribed")
 
 
-def may_be_one(head: Header) -> bool:
-    """Whether it comes from somebody who complains in a form of their own."""
-    sender = head.get("from").lower()
-    return any(complainer in sender for complainer in COMPLAINERS)
+def may_be_one(head: Header, body: bytes) -> bool:
+    """Whether a report stands in it, though it says to be none; or it comes from who complains in a form of their own.
+
+    What somebody passes on is a report to them.
+    """
+    if b"message/feedback-report" in body:
+        return not is_passed_on(head)
+    return has(head.get("from").lower(), COMPLAINERS)
 
 
 def is_report(mail: Opened) -> bool:

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from ._bounce_findings import Finding
 from ._bounce_letters import reason_about
-from ._bounce_mail import STATUS_TYPES, Fields, Opened, all_fields, blocks, date
+from ._bounce_mail import FIELDS_LIMIT, STATUS_TYPES, Fields, Opened, all_fields, blocks, date, unfolded
 from .bounce_causes import cause_of
 from .events import Cause
 from .webhooks import enhanced_status
@@ -43,20 +44,34 @@ def _blocks(status: bytes) -> tuple[Fields, list[Fields]]:
     """The fields about the message, and those about each recipient (RFC 3464 section 2.1)."""
     message: Fields = {}
     recipients: list[Fields] = []
-    for block in blocks(status, RECIPIENTS_LIMIT + 1):
-        fields = all_fields(block)
+    for fields in chain.from_iterable(map(_groups, blocks(status, RECIPIENTS_LIMIT + 1))):
         if "final-recipient" in fields or "original-recipient" in fields:
             recipients.append(fields)
             continue
         for name in MESSAGE_FIELDS:
             if name in fields:
                 message.setdefault(name, fields[name][:VALUE_LIMIT])
-    return message, recipients
+    return message, recipients[:RECIPIENTS_LIMIT]
+
+
+_OF_A_RECIPIENT = ("original-recipient", "final-recipient", "action", "status")
+
+
+def _groups(block: bytes) -> list[Fields]:
+    """The fields of a block: one group; or one for each recipient where the blank lines between them are left out."""
+    if block.lower().count(b"final-recipient") < 2:
+        return [all_fields(block)]
+    groups: list[Fields] = [{}]
+    for name, value in unfolded(block)[:FIELDS_LIMIT]:
+        if name in _OF_A_RECIPIENT and name in groups[-1] and "final-recipient" in groups[-1]:
+            groups.append({})
+        groups[-1].setdefault(name, value)
+    return groups
 
 
 def _findings(mail: Opened, message: Fields, recipients: list[Fields]) -> Iterator[Finding]:
     told = set[tuple[str, str]]()
-    envelope_id = _XTEXT.sub(lambda found: chr(int(found[1], 16)), message.get("original-envelope-id", ""))
+    envelope_id = _unescaped(message.get("original-envelope-id", ""))
     for fields in recipients:
         reason = _typed(fields.get("diagnostic-code", ""))[1]
         status = _status(fields.get("status", ""), reason)
@@ -110,9 +125,15 @@ def _address(fields: Fields) -> str:
         if kind == "utf-8":  # RFC 6533 section 3
             address = _CODE_POINT.sub(_letter, address)
         address = _COMMENT.sub("", address).strip().rpartition("<")[2].strip("> \t\"'")
+        if "+" in address and (plain := _unescaped(address)).lower() in fields.get("final-recipient", "").lower():
+            return plain  # as the ORCPT that they were given has it (RFC 3461 section 4)
         if "@" in address:
             return address
     return _typed(fields.get("final-recipient", ""))[1]
+
+
+def _unescaped(xtext: str) -> str:
+    return _XTEXT.sub(lambda found: chr(int(found[1], 16)), xtext)
 
 
 def _letter(escaped: re.Match[str]) -> str:

@@ -92,7 +92,7 @@ def _found(head: Header, body: bytes) -> tuple[list[Finding], Opened]:
         if (found := status.findings(mail)) and (report or not letters.is_passed_on(head)):
             return found, mail
     seen = letters.outside(head)
-    if report or seen.likely or seen.unanswerable or complaints.may_be_one(head):
+    if report or seen.likely or seen.unanswerable or complaints.may_be_one(head, body):
         mail = mail if mail.texts else opened(head, body)
         found, mail = _found_inside(mail, seen)
         if found or report or seen.daemon or complaints.is_report(mail):
@@ -121,9 +121,9 @@ _SPELLINGS = (b"elivery-status", b"elivery-Status", b"ELIVERY-STATUS")
 
 def _may_have_status(content_type: str, body: bytes) -> bool:
     """Whether to look for a notification: in no report on something else (RFC 6522 section 3)."""
-    if _OTHER_REPORT.search(content_type) and not _REPORT_TYPE.search(content_type):
-        return False
-    return any(spelling in body for spelling in _SPELLINGS)
+    if _REPORT_TYPE.search(content_type):
+        return True
+    return not _OTHER_REPORT.search(content_type) and any(spelling in body for spelling in _SPELLINGS)
 
 
 def _is_a_receipt(mail: Opened) -> bool:
