@@ -240,7 +240,7 @@ def test_an_address_that_came_back_as_it_was_escaped_is_told_as_it_is(original: 
 
 GROUPS = {
     "final first": "Final-Recipient: rfc822; {}\nAction: {}\nStatus: {}\n",
-    "original first": "Original-Recipient: rfc822;{0}\nFinal-Recipient: rfc822; x@y.example\nAction: {1}\nStatus: {2}\n",
+    "original first": "Original-Recipient: rfc822;{0}\nFinal-Recipient: rfc822; x@y.ex\nAction: {1}\nStatus: {2}\n",
     "action first": "Action: {1}\nFinal-Recipient: rfc822; {0}\nStatus: {2}\n",
 }
 

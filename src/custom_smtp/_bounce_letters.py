@@ -179,10 +179,11 @@ def _divider(low: str) -> int | None:
     nearest = min(places, default=len(low))
     begins = {low.rfind("\n", 0, end.start()) + 1 for end in _END.finditer(low, 0, nearest)}
     begins.update(rule.start() for rule in _RULE.finditer("\n" + low[:nearest]))
-    for begin in sorted(begins):
-        end = low.find("\n", begin)
-        if _is_divider(low[begin : end if end >= 0 else len(low)].strip()):
-            return begin
+    lines = [(begin, low[begin : begin + 2 * LINE_LIMIT].partition("\n")[0].strip()) for begin in sorted(begins)]
+    if has("\n".join([line for _, line in lines]), RETURNED_MARKS):
+        for begin, line in lines:
+            if _is_divider(line):
+                return begin
     return nearest if places else None
 
 
@@ -282,7 +283,8 @@ def _rank(words: str, low: str, line: int, start: int, end: int) -> int | None:
     return 2 if _REPLY.search(whole) or has(whole, FAILURES) else 3
 
 
-_REPLY = re.compile(r"(?<![\d.])[45]\d\d[ -]|\b[45]\.\d{1,3}\.\d{1,3}\b")
+_REPLY = re.compile(r"[45](?:(?<![\d.].)\d\d[ -]|(?<!\w.)\.\d{1,3}\.\d{1,3}\b)")
+"""A server's answer, by its code. The digit comes first, since a search for one is quick."""
 
 
 def _chosen(named: list[_Named], strangers: frozenset[str], wanted: set[str]) -> list[_Named]:

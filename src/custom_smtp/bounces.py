@@ -75,8 +75,8 @@ def read(content: bytes, *, tokens: Tokens | None = None, clock: Clock = utc_now
 
 # ---- which kind of mail it is ----------------------------------------------------------------------------------------
 
-_REPORT_TYPE = re.compile(r'\breport-type[ \t]{0,9}=[ \t]{0,9}"?(?:global-)?delivery-status\b', re.IGNORECASE)
-_OTHER_REPORT = re.compile(r"\breport-type[ \t]{0,9}=", re.IGNORECASE)
+_REPORT_TYPE = re.compile(r'report-type[ \t]{0,9}=[ \t]{0,9}"?([a-z-]{1,40})')
+_STATUS_REPORTS = ("delivery-status", "global-delivery-status")
 _REFUSED = re.compile(
     r"^disposition[ \t]*:[^;\n]{0,60}automatic-action[^;\n]{0,60};[ \t\n]*deleted", re.IGNORECASE | re.MULTILINE
 )
@@ -121,9 +121,9 @@ _SPELLINGS = (b"elivery-status", b"elivery-Status", b"ELIVERY-STATUS")
 
 def _may_have_status(content_type: str, body: bytes) -> bool:
     """Whether to look for a notification: in no report on something else (RFC 6522 section 3)."""
-    if _REPORT_TYPE.search(content_type):
-        return True
-    return not _OTHER_REPORT.search(content_type) and any(spelling in body for spelling in _SPELLINGS)
+    if told := _REPORT_TYPE.search(content_type.lower()):
+        return told[1] in _STATUS_REPORTS
+    return any(spelling in body for spelling in _SPELLINGS)
 
 
 def _is_a_receipt(mail: Opened) -> bool:
