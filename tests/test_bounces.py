@@ -861,6 +861,20 @@ def test_opensmtpds_warning_is_no_bounce() -> None:
     assert (type(event), event.about.recipient) == (Deferred, "ada@example.net")
 
 
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Delivery Status Notification (Delay)",
+        "Zustellung verzögert: Bestellung",
+        "=?utf-8?Q?Zustellung_verz=C3=B6gert?=",
+    ],
+)
+def test_a_subject_that_says_delayed_is_no_bounce(subject: str) -> None:
+    event = one(mail("Could not be delivered yet:\n\nada@example.net\n", subject=subject))
+
+    assert (type(event), event.about.recipient) == (Deferred, "ada@example.net")
+
+
 def test_a_letter_from_verizons_post_master_is_read() -> None:
     event = one(
         mail(

@@ -17,6 +17,7 @@ from ._bounce_findings import Finding
 from ._bounce_mail import STATUS_TYPES, Header, Opened, has, kept, unencoded
 from ._bounce_words import (
     DAEMONS,
+    DELAY_SUBJECTS,
     DELAYS,
     FAILURES,
     LABELS,
@@ -99,7 +100,8 @@ def findings(mail: Opened, seen: Outside) -> list[Finding]:
     """What a letter says of each recipient; nothing where it is no bounce mail."""
     words = _parted(mail)
     low = words.lower()
-    delayed = has(low, DELAYS) and "(failure)" not in mail.head.get("subject").lower()
+    subject = unencoded(mail.head.get("subject")).lower()
+    delayed = (has(low, DELAYS) or has(subject, DELAY_SUBJECTS)) and "(failure)" not in subject
     if not (_is_sure(seen) or ((delayed or has(low, FAILURES)) and _is_evident(seen, mail, low))):
         return []
     return list(_told(mail, words, _people(words, low, mail, seen), "delayed" if delayed else "failed"))

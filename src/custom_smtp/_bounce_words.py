@@ -331,6 +331,15 @@ DELAYS: tuple[str, ...] = (
 )
 """What says that it is tried on: no failure yet. "(Failure)" in a Subject says otherwise."""
 
+DELAY_SUBJECTS: tuple[str, ...] = (
+    "(delay)",  # Gmail, Microsoft SMTPSVC: "Delivery Status Notification (Delay)"
+    "delayed mail",  # Postfix
+    "delayed: ",  # Exchange
+    "zustellung verzögert",  # Exchange in German
+    "warning: could not send",  # sendmail: savemail.c
+)
+"""What says the same in a Subject."""
+
 RETURNED_MARKS: tuple[str, ...] = (
     "original message",
     "original mail",
