@@ -259,7 +259,7 @@ def _bounce_table(rounds: int, seconds: float) -> list[str]:
         done = _bounce_rounds(some, rounds, seconds)
         walk, flufl = _ratios(done, OURS, WALK), _ratios(done, OURS, FLUFL)
         name = f"{kind}: {len(some)}, {sum(map(len, some)) / len(some) / 1000:.1f} KB each"
-        bound, verdict = ("3.0 | 5.0", held(statistics.median(walk), 3.0, 5.0)) if kind == "all" else (" | ", "")
+        bound, verdict = ("3.0 | 5.0", held(statistics.median(walk), 3.0, 5.0)) if kind == "all" else ("|", "")
         lines += [
             f"| {name}: times {WALK} | {bound} | {spread(walk, '.2f')} | {verdict} |",
             f"| {name}: times {FLUFL} | | | {spread(flufl, '.2f')} | |",
