@@ -897,6 +897,30 @@ def test_a_letter_in_html_alone_is_read() -> None:
     assert (event.about.recipient, event.cause) == ("ada@example.net", Cause.NO_SUCH_USER)
 
 
+@pytest.mark.parametrize(
+    ("said", "recipient"),
+    [
+        ("<ada@example.net>:", "ada@example.net"),
+        ('<"ada b"@example.net>:', '"ada b"@example.net'),
+        ("收件人ada@example.net", "ada@example.net"),
+        ("SMTP=ada@example.net", "ada@example.net"),
+        ("'ada@example.net'", "ada@example.net"),
+        ("ada@example.net-", "ada@example.net"),
+        ("jörg@müller.example", "jörg@müller.example"),
+        (f"{'a' * 64}@example.net", f"{'a' * 64}@example.net"),
+        (f"{'a' * 65}@example.net", ""),
+        ("x@y.example@example.net", "x@y.example"),
+        ("ada@localhost", ""),
+        ('""@example.net', ""),
+        ("@example.net", ""),
+    ],
+)
+def test_an_address_is_found_whatever_stands_around_it(said: str, recipient: str) -> None:
+    event = one(mail(f"Could not be delivered to:\n\n{said}\n", content_type="text/plain; charset=utf-8"))
+
+    assert (type(event), event.about.recipient) == (Bounced, recipient)
+
+
 def test_a_letter_that_names_nobody_still_tells_the_mail() -> None:
     returned = "--- Original message follows.\nMessage-ID: <d7@shop.example>\nFrom: x@y.example\n"
     event = one(mail("Sorry, it could not be delivered.\n\n" + returned))

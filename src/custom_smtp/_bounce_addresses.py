@@ -33,7 +33,7 @@ def addresses_in(text: str) -> Iterator[tuple[str, int, int]]:
         if labelled := _X400.match(local):
             local = local[labelled.end() :]
             start += labelled.end()
-        local = local.lstrip(_QUOTES).removeprefix("mailto:")
+        local = local.lstrip(_QUOTES)
         if not local:
             continue
         yield f"{local}@{found[1].rstrip('-_')}", start, behind
