@@ -179,10 +179,26 @@ def test_two_lengths_are_refused() -> None:
 
 def test_a_body_of_the_limit_is_taken_and_a_longer_one_is_not() -> None:
     limit, endpoint = {"body_limit": 10}, Hears()
-    assert ask(endpoint, body(b"01234", b"56789"), door=limit)[0] == 200
-    assert ask(endpoint, body(b"01234", b"56789", b"x"), door=limit)[0] == 413
+    assert ask(endpoint, body(b"01234", b"56789"), method="POST", door=limit)[0] == 200
+    assert ask(endpoint, body(b"01234", b"56789", b"x"), method="POST", door=limit)[0] == 413
     assert ask(endpoint, [], headers=[(b"content-length", b"11")], door=limit)[0] == 413
     assert [len(request.body) for request in endpoint.heard] == [10]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_reader_is_answered_without_a_look_for_a_body(method: str) -> None:
+    endpoint = Hears()
+    nothing_to_receive: list[Message] = []
+    start, _ = talk(endpoint, a_scope(method=method), nothing_to_receive)
+    assert start["status"] == 200
+    assert endpoint.heard[0].body == b""
+
+
+@pytest.mark.parametrize("header", [(b"content-length", b"3"), (b"transfer-encoding", b"chunked")])
+def test_a_body_that_a_reader_sends_is_heard_to_its_end(header: tuple[bytes, bytes]) -> None:
+    endpoint = Hears()
+    assert ask(endpoint, body(b"a", b"bc"), headers=[header])[0] == 200
+    assert endpoint.heard[0].body == b"abc"
 
 
 def test_a_client_that_goes_away_gets_no_answer_and_leaves_no_trace() -> None:

@@ -154,6 +154,14 @@ def test_the_request_is_handed_on_as_it_came() -> None:
     assert (request.client, request.received_at) == ("192.0.2.1", CLOCK.now)
 
 
+def test_each_request_has_its_own_headers_though_their_names_are_the_same() -> None:
+    endpoint = Hears()
+    for proof, kind in (("abc", "a/b"), ("", ""), ("def", "c/d")):
+        ask(endpoint, method="POST", body=b"x", HTTP_X_PROOF=proof, CONTENT_TYPE=kind)
+    told = [(request.headers.get("x-proof"), request.headers.get("content-type")) for request in endpoint.heard]
+    assert told == [("abc", "a/b"), ("", None), ("def", "c/d")]
+
+
 def test_bytes_that_are_no_text_do_not_break_the_door() -> None:
     endpoint = Hears()
     ask(endpoint, PATH_INFO="/\u00ff", QUERY_STRING="a=\u00ff&%FF=%")

@@ -393,8 +393,10 @@ class Opened:
         evidence: tuple[str, ...] = (),
         prefetched: bool = False,
         proxied: bool = False,
+        campaign: str = "",
+        second_hand: bool = True,
     ) -> Self:
-        """What a provider tells of, checked alike and made faster: see `About.told`."""
+        """The same, checked alike and made faster: see `About.told`."""
         opened = cls.__new__(cls)
         held = opened.__dict__
         held["about"] = about
@@ -404,9 +406,9 @@ class Opened:
         held["evidence"] = evidence
         held["user_agent"] = user_agent
         held["client"] = client
-        held["campaign"] = ""
-        held["second_hand"] = True
-        if not (type(user_agent) is type(client) is str):
+        held["campaign"] = campaign
+        held["second_hand"] = second_hand
+        if not (type(user_agent) is type(client) is type(campaign) is str):
             _check_texts(opened)
         return opened
 
@@ -454,8 +456,10 @@ class Clicked:
         link: str = "",
         evidence: tuple[str, ...] = (),
         machine: bool = False,
+        campaign: str = "",
+        second_hand: bool = True,
     ) -> Self:
-        """What a provider tells of, checked alike and made faster: see `About.told`."""
+        """The same, checked alike and made faster: see `About.told`."""
         clicked = cls.__new__(cls)
         held = clicked.__dict__
         held["about"] = about
@@ -465,9 +469,9 @@ class Clicked:
         held["evidence"] = evidence
         held["user_agent"] = user_agent
         held["client"] = client
-        held["campaign"] = ""
-        held["second_hand"] = True
-        if not (type(url) is type(link) is type(user_agent) is type(client) is str):
+        held["campaign"] = campaign
+        held["second_hand"] = second_hand
+        if not (type(url) is type(link) is type(user_agent) is type(client) is type(campaign) is str):
             _check_texts(clicked)
         return clicked
 

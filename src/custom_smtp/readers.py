@@ -311,7 +311,7 @@ third Firefox's (https://developer.mozilla.org/en-US/docs/Web/HTTP/Headers/Sec-P
 _LONGEST_FACT = 512
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)  # `of` fills it at once
 class Facts:
     """What one request says about whoever made it.
 
@@ -328,11 +328,12 @@ class Facts:
     @classmethod
     def of(cls, request: Request, client: str | None = None) -> "Facts":
         """What this request says; the address can be told apart, where it was a proxy of ours that asked."""
-        return cls(
-            user_agent=_fact(request.headers.get("user-agent", "")),
-            client=_fact(request.client if client is None else client),
-            signs=_signs(request),
-        )
+        facts = cls.__new__(cls)
+        held = facts.__dict__
+        held["user_agent"] = _fact(request.headers.get("user-agent", ""))
+        held["client"] = _fact(request.client if client is None else client)
+        held["signs"] = _signs(request)
+        return facts
 
 
 HEAD = "HEAD"

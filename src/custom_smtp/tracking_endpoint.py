@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable
-from hashlib import sha256
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 
 from attrs import Attribute, evolve, field, frozen
@@ -144,13 +145,12 @@ class TrackingEndpoint:
 
     def _click(self, request: Request, token: str) -> Answer:
         claim = self._read(token, Purpose.CLICK)
-        target = None if claim is None else location(claim.url)
-        leads_on = target is not None and self._may_lead_to(target)
-        if claim is None or not (leads_on or claim.link == HONEYPOT):
+        onward = None if claim is None else _leading_to(claim.url, self.hosts)
+        if claim is None or (onward is None and claim.link != HONEYPOT):
             return Answer(self.fallback)
         facts = self._facts(request)
         kept = self._kept(claim, facts)
-        clicked = Clicked(
+        clicked = Clicked.told(
             self._about(request, token, claim, kept),
             claim.url,
             link=claim.link,
@@ -159,9 +159,9 @@ class TrackingEndpoint:
             user_agent=facts.user_agent,
             client=facts.client,
             campaign=claim.campaign,
+            second_hand=False,
         )
-        response = Response(302, (("location", target), *_LEADING_ON)) if target and leads_on else self.fallback
-        return Answer(response, (_with(kept, self.judge.first(clicked)),))
+        return Answer(onward or self.fallback, (self._judged(clicked, facts, kept),))
 
     def _open(self, request: Request, token: str) -> Answer:
         pixel = _PNG if _rather_png(request.headers.get("accept", "")) else _GIF
@@ -170,28 +170,22 @@ class TrackingEndpoint:
             return Answer(pixel)
         facts = self._facts(request)
         kept = self._kept(claim, facts)
-        opened = Opened(
+        opened = Opened.told(
             self._about(request, token, claim, kept),
             prefetched=bool(facts.signs),
             evidence=facts.signs,
             user_agent=facts.user_agent,
             client=facts.client,
             campaign=claim.campaign,
+            second_hand=False,
         )
-        return Answer(pixel, (_with(kept, self.judge.first(opened)),))
+        return Answer(pixel, (self._judged(opened, facts, kept),))
 
     def _read(self, token: str, purpose: Purpose) -> Claim | None:
         try:
             return self.tokens.read(token, purpose)
         except TokenError:
             return None
-
-    def _may_lead_to(self, target: str) -> bool:
-        if self.hosts is None:
-            return True
-        host = _host_of(target)
-        above = host.split(".")[1:]
-        return host in self.hosts or any(f"*.{'.'.join(above[at:])}" in self.hosts for at in range(len(above)))
 
     def _facts(self, request: Request) -> Facts:
         return Facts.of(request, None if self.proxies is None else self.proxies.client(request))
@@ -203,24 +197,37 @@ class TrackingEndpoint:
             return facts
         return evolve(facts, user_agent=privacy.agent_kept(facts.user_agent), client=privacy.address_kept(facts.client))
 
+    def _judged(self, event: Opened | Clicked, facts: Facts, kept: Facts) -> Opened | Clicked:
+        """The event with its first verdict, and with no more of its reader than is kept."""
+        judged = self.judge.first(event)
+        return judged if kept is facts else evolve(judged, user_agent=kept.user_agent, client=kept.client)
+
     def _about(self, request: Request, token: str, claim: Claim, kept: Facts) -> About:
         at = request.received_at or self.clock()
         # Only of what is kept: whoever knows the rest of it could else find a dropped address by trying them all.
-        told = f"{request.method}\0{token}\0{at.timestamp()!r}\0{kept.client}\0{kept.user_agent}"
-        return About(
+        told = f"{request.method}\0{token}\0{at.timestamp().hex()}\0{kept.client}\0{kept.user_agent}"
+        return About.told(
             delivery_id=claim.delivery_id,
             recipient=claim.recipient,
             at=at,
             source="tracking",
-            key=sha256(told.encode()).hexdigest()[:32],
+            key=blake2b(told.encode(), digest_size=16).hexdigest(),
+            raw=None,
         )
 
 
-def _with(kept: Facts, event: Opened | Clicked) -> Opened | Clicked:
-    """The event as it was judged, with no more of its reader than is kept."""
-    if (event.user_agent, event.client) == (kept.user_agent, kept.client):
-        return event
-    return evolve(event, user_agent=kept.user_agent, client=kept.client)
+@lru_cache(maxsize=1024)  # readers are many, the links of a mail are few
+def _leading_to(url: str, hosts: frozenset[str] | None) -> Response | None:
+    """What leads on to a link; None where it leads nowhere, or to a host that is not among the allowed ones."""
+    target = location(url)
+    if target is None or (hosts is not None and not _is_among(hosts, _host_of(target))):
+        return None
+    return Response(302, (("location", target), *_LEADING_ON))
+
+
+def _is_among(hosts: frozenset[str], host: str) -> bool:
+    above = host.split(".")[1:]
+    return host in hosts or any(f"*.{'.'.join(above[at:])}" in hosts for at in range(len(above)))
 
 
 _AUTHORITY = re.compile(r"[hH][tT][tT][pP][sS]?://(?:[^/\\?#]*@)?(?P<host>\[[^\]]*\]|[^/\\?#:@]*)")

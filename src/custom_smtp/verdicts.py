@@ -184,7 +184,9 @@ class Judge:
 
     def _with(self, event: Opened | Clicked, seen: Collection[str]) -> Opened | Clicked:
         """The event with the verdict that its own facts, and what was seen beside them, allow."""
-        agent, client = _in_clear(event.user_agent), _in_clear(event.client)
+        agent, client = event.user_agent, event.client
+        if agent.startswith(HASHED) or client.startswith(HASHED):
+            agent, client = _in_clear(agent), _in_clear(client)
         rows = self.tables.rows(agent, client) if agent or client else ()
         if not (event.evidence or rows or seen):
             return event

@@ -21,11 +21,11 @@ from .doors import (
     NOT_RECORDED,
     READING,
     answered,
-    as_sent,
     check_door,
     client_address,
     declared_length,
     first_values,
+    has_no_body,
     refusal,
     settled,
     unrecorded,
@@ -69,7 +69,10 @@ def asgi(
 
     async def http(scope: Scope, receive: Receive, send: Send) -> None:
         headers = _headers(scope)
-        body = await _body(receive, headers.get("content-length", "0"), body_limit)
+        if has_no_body(scope["method"], headers):
+            body: bytes | Response | None = b""
+        else:
+            body = await _body(receive, headers.get("content-length", "0"), body_limit)
         if body is None:
             return
         if isinstance(body, Response):
@@ -132,7 +135,7 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 def _request(scope: Scope, headers: dict[str, str], body: bytes, clock: Clock, trusted_proxies: int) -> Request:
     peer = scope.get("client")
-    return Request(
+    return Request.heard(
         method=scope["method"],
         path=_below(scope.get("root_path", "").rstrip("/"), scope["path"]),
         query=first_values(scope.get("query_string", b"").decode("utf-8", "replace")),
@@ -171,10 +174,9 @@ async def _body(receive: Receive, declared: str, limit: int) -> bytes | Response
 
 
 async def _send(response: Response, method: str, send: Send) -> None:
-    headers, body = as_sent(response, method)
-    in_bytes = [(name.encode(), value.encode()) for name, value in headers]  # it is all ASCII: see `Response`
-    await send({"type": "http.response.start", "status": response.status, "headers": in_bytes})
-    await send({"type": "http.response.body", "body": body})
+    headers = list(response.sent_headers_in_bytes)
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.sent_body(method)})
 
 
 async def _lifespan(_scope: Scope, receive: Receive, send: Send) -> None:

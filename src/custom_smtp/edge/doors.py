@@ -7,7 +7,8 @@ logged. No traceback ever reaches a client.
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
@@ -79,13 +80,12 @@ def refusal(status: int) -> Response:
     return Response(status, (("content-type", "text/plain; charset=utf-8"), ("cache-control", "no-store")), words)
 
 
-def as_sent(response: Response, method: str) -> tuple[list[tuple[str, str]], bytes]:
-    """Headers and body as they go out: with the length, and no body where HTTP has none (RFC 9110 section 6.4.1)."""
-    headers = [header for header in response.headers if header[0] != "content-length"]
-    if response.status in (204, 304):
-        return headers, b""
-    headers.append(("content-length", str(len(response.body))))
-    return headers, b"" if method.upper() == "HEAD" else response.body
+def has_no_body(method: str, headers: Mapping[str, str]) -> bool:
+    """Whether a request says by its headers that it is over, as readers' do.
+
+    Where one that asks with GET or HEAD does not, in HTTP/2, its body means nothing (RFC 9110 section 9.3.1).
+    """
+    return method in READING and "content-length" not in headers and "transfer-encoding" not in headers
 
 
 def declared_length(text: str) -> int | None:
@@ -114,6 +114,7 @@ def client_address(peer: str, forwarded: str, trusted_proxies: int) -> str:
 _WITH_PORT = re.compile(r"\[(?P<v6>[0-9a-fA-F:.]+)\](?::[0-9]+)?|(?P<v4>[0-9.]+):[0-9]+")
 
 
+@lru_cache(maxsize=128)
 def phrase(status: int) -> str:
     """The words that go with a status (RFC 9110 section 15)."""
     try:

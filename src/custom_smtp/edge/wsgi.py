@@ -13,7 +13,7 @@ from ..checks import ConfigurationError
 from ..ports import Clock, Endpoint, Journal
 from ..system import utc_now
 from ..web import BODY_LIMIT, Request, Response
-from .doors import as_sent, check_door, client_address, declared_length, first_values, phrase, refusal, settled
+from .doors import check_door, client_address, declared_length, first_values, phrase, refusal, settled
 
 _LOG = logging.getLogger("custom_smtp.edge.wsgi")
 _CHUNK = 65_536
@@ -49,20 +49,24 @@ def wsgi(
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         asked = partial(_request, environ, body_limit, clock, trusted_proxies)
         response = settled(endpoint, journal, asked, _LOG)
-        headers, body = as_sent(response, environ["REQUEST_METHOD"])
-        start_response(f"{response.status} {phrase(response.status)}", headers)
-        return [body]
+        # A list of its own: a server may change it (PEP 3333).
+        start_response(f"{response.status} {phrase(response.status)}", list(response.sent_headers))
+        return [response.sent_body(environ["REQUEST_METHOD"])]
 
     return application
 
 
 def _request(environ: WSGIEnvironment, body_limit: int, clock: Clock, trusted_proxies: int) -> Request | Response:
-    body = _body(environ, body_limit)
+    has_body = environ.get("CONTENT_LENGTH") or environ.get("HTTP_TRANSFER_ENCODING")
+    body = _body(environ, body_limit) if has_body else b""
     if isinstance(body, Response):
         return body
-    headers = {_header_name(name): value for name, value in environ.items() if name.startswith("HTTP_")}
-    headers |= {name: environ[key] for key, name in _BARE_HEADERS if environ.get(key)}
-    return Request(
+    headers = {
+        name: value
+        for key, name in _headers_among(tuple(environ))
+        if (value := environ[key]) or key not in _BARE_HEADERS  # which a server may leave empty where there is none
+    }
+    return Request.heard(
         method=environ["REQUEST_METHOD"],
         path=_utf8(environ.get("PATH_INFO", "")) or "/",
         query=first_values(_utf8(environ.get("QUERY_STRING", ""))),
@@ -73,12 +77,14 @@ def _request(environ: WSGIEnvironment, body_limit: int, clock: Clock, trusted_pr
     )
 
 
-_BARE_HEADERS = (("CONTENT_TYPE", "content-type"), ("CONTENT_LENGTH", "content-length"))
+_BARE_HEADERS = {"CONTENT_TYPE": "content-type", "CONTENT_LENGTH": "content-length"}
 
 
-@lru_cache(maxsize=256)
-def _header_name(key: str) -> str:
-    return key[5:].replace("_", "-").lower()
+@lru_cache(maxsize=128)  # readers are many, the programs that they read with are few, and each sends the same headers
+def _headers_among(keys: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Which entries of an environ are headers, and by what name."""
+    told = [(key, key[5:].replace("_", "-").lower()) for key in keys if key.startswith("HTTP_")]
+    return (*told, *((key, name) for key, name in _BARE_HEADERS.items() if key in keys))
 
 
 def _utf8(text: str) -> str:
