@@ -5,12 +5,12 @@ A batch that is read costs little more than parsing it, so each function here do
 
 import json
 import logging
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
+from math import isinf
 from typing import Any, NoReturn
 
 from .bounce_phrases import CAUSE_OF_STATUS
@@ -61,7 +61,7 @@ def json_reports(body: bytes) -> list[dict[str, Any]]:
     if len(body) > BODY_LIMIT:
         raise MalformedError(f"the body has {len(body)} bytes: at most {BODY_LIMIT} are read")
     parsed = _parsed(body)
-    reports = parsed if isinstance(parsed, list) else [parsed]
+    reports = parsed if type(parsed) is list else [parsed]
     if len(reports) > BATCH_LIMIT:
         raise MalformedError(f"the body holds {len(reports)} reports: at most {BATCH_LIMIT} are read")
     if not _OBJECTS.issuperset(map(type, reports)):
@@ -81,7 +81,9 @@ def _all_objects(reports: list[Any]) -> list[dict[str, Any]]:
 def _parsed(body: bytes) -> Any:
     try:
         text = body.decode().strip(_BLANKS)
-        parsed, end = _JSON.raw_decode(text)
+        parsed, end = _scan(text, 0)
+    except StopIteration as error:
+        raise MalformedError("the body is not JSON, or cut off") from error
     except UnicodeDecodeError as error:
         raise MalformedError(f"the body is not UTF-8 at byte {error.start}") from error
     except RecursionError as error:
@@ -108,12 +110,12 @@ def _no_number(name: str) -> NoReturn:
 
 def _a_finite_number(digits: str) -> float:
     number = float(digits)
-    if math.isinf(number):
+    if isinf(number):
         raise ValueError("a number too large to be kept")
     return number
 
 
-_JSON = json.JSONDecoder(parse_constant=_no_number, parse_float=_a_finite_number)
+_scan = json.JSONDecoder(parse_constant=_no_number, parse_float=_a_finite_number).scan_once
 
 
 def _too_deep(body: bytes, report: dict[str, Any]) -> bool:
@@ -323,7 +325,7 @@ def synthetic_key(
     told = "\n".join(parts)
     if told.count("\n") >= len(parts):  # so that no text can pass for two
         told = json.dumps(parts)
-    return blake2b(told.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+    return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def delivery_id_in_message_id(value: object) -> DeliveryId | None:
