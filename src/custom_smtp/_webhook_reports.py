@@ -81,9 +81,7 @@ def _all_objects(reports: list[Any]) -> list[dict[str, Any]]:
 def _parsed(body: bytes) -> Any:
     try:
         text = body.decode().strip(_BLANKS)
-        parsed, end = _scan(text, 0)
-    except StopIteration as error:
-        raise MalformedError("the body is not JSON, or cut off") from error
+        parsed, end = _JSON.raw_decode(text)
     except UnicodeDecodeError as error:
         raise MalformedError(f"the body is not UTF-8 at byte {error.start}") from error
     except RecursionError as error:
@@ -115,7 +113,7 @@ def _a_finite_number(digits: str) -> float:
     return number
 
 
-_scan = json.JSONDecoder(parse_constant=_no_number, parse_float=_a_finite_number).scan_once
+_JSON = json.JSONDecoder(parse_constant=_no_number, parse_float=_a_finite_number)
 
 
 def _too_deep(body: bytes, report: dict[str, Any]) -> bool:

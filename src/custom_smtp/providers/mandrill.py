@@ -359,7 +359,8 @@ def _subaccount(told: Report, mail: Report) -> str:
 
 def _server_said(told: Report, mail: Report) -> str:
     """The other server's words; those of a delay stand beside the mail, or among what happened to it by SMTP."""
-    if words := text_in(told, "diag") or text_in(mail, "diag"):
+    words: str = told.get("diag") or mail.get("diag") or ""
+    if words:
         return words
     dialogue = mail.get("smtp_events")
     last = dialogue[-1] if isinstance(dialogue, list) and dialogue else None

@@ -232,26 +232,27 @@ class Postmark:
     def _about(self, came: datetime, told: Report, record: str) -> About:
         when = told.get(_WHEN.get(record, "")) or text_in(told, *_WHEN.values())
         number, kind = told.get("ID"), told.get("Type") or told.get("SuppressionReason") or record
+        recipient = told.get("Email") or told.get("Recipient") or ""
         return About.told(
             delivery_id=_delivery_id(told),
-            recipient=told.get("Email") or told.get("Recipient") or "",
+            recipient=recipient,
             at=moment(when, otherwise=came),
             source=self.name,
             # Only bounces and complaints have a number, and one that grows from soft to hard may keep it.
-            key=f"{kind}-{number}" if number else self._key(told, f"{record} {kind}", when),
+            key=f"{kind}-{number}" if number else self._key(told, f"{record} {kind}", recipient, when),
             raw=told,
         )
 
-    def _key(self, told: Report, kind: str, when: str) -> str:
+    def _key(self, told: Report, kind: str, recipient: str, when: str) -> str:
         return synthetic_key(
             source=self.name,
             kind=f"{kind} {told.get('SuppressSending')}",
-            message=text_in(told, "MessageID"),
-            recipient=text_in(told, "Email", "Recipient"),
+            message=f"{told.get('MessageID') or ''}",
+            recipient=recipient,
             time=when,
-            url=text_in(told, "OriginalLink"),
+            url=told.get("OriginalLink") or "",
             scope=_stream(told),
-            reader=f"{_client(told)} {text_in(told, 'UserAgent')}",
+            reader=f"{_client(told)} {told.get('UserAgent') or ''}",
         )
 
 
