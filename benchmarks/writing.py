@@ -63,7 +63,7 @@ from letters import (
 )
 
 from custom_smtp import Address, Attachment, Mail, Preparation, Tokens, Tracker
-from custom_smtp.claims import Claim, Purpose
+from custom_smtp.claims import Claim, Lead, Purpose
 from custom_smtp.dkim import DkimSigner
 from custom_smtp.dkim_keys import DkimKey
 from custom_smtp.errors import TokenError
@@ -391,8 +391,8 @@ class ReadyTokens:
     def issue(self, _claim: Claim, /, purpose: Purpose = Purpose.CLICK) -> str:
         return f"{purpose}{'x' * 190}"
 
-    def issue_all(self, asked: Iterable[tuple[Claim, Purpose]], /) -> list[str]:
-        return [self.issue(claim, purpose) for claim, purpose in asked]
+    def issue_all(self, asked: Iterable[tuple[Claim, Sequence[Lead]]], /) -> list[str]:
+        return [self.issue(claim, lead.purpose) for claim, leads in asked for lead in leads]
 
     def read(self, token: str, /, purpose: Purpose = Purpose.CLICK) -> Claim:
         raise TokenError(f"{token} is no {purpose}")

@@ -8,7 +8,7 @@ from attrs import fields
 from hypothesis import strategies as st
 
 from custom_smtp.archive import Copy
-from custom_smtp.claims import Claim
+from custom_smtp.claims import Claim, Lead, Purpose
 from custom_smtp.errors import Retry, Step
 from custom_smtp.events import About, BounceKind, Cause, Delivered, DropKind, Dropped, Event
 from custom_smtp.identifiers import DeliveryId
@@ -33,6 +33,8 @@ claims = st.one_of(
     st.builds(Claim, delivery_ids, clean_text.filter(bool), _leads_to, clean_text, clean_text),
     st.builds(Claim, st.none(), st.just(""), _leads_to, clean_text, clean_text),
 )
+
+leads = st.builds(Lead, st.sampled_from(Purpose), _leads_to, clean_text)
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | any_text,

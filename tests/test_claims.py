@@ -6,11 +6,11 @@ from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_smtp.claims import Claim
+from custom_smtp.claims import Claim, Lead, Purpose
 from custom_smtp.errors import MailError
 from custom_smtp.identifiers import DeliveryId
 
-from .strategies import claims, clean_text
+from .strategies import claims, leads
 
 
 @given(claims, st.integers(0, 9))
@@ -78,7 +78,22 @@ def test_what_is_beyond_ascii_or_unprintable_and_harmless_is_kept() -> None:
     assert Claim.unpacked(claim.packed()) == claim
 
 
-@given(claims, clean_text.map("https://shop.example/".__add__), clean_text)
-def test_a_claim_that_leads_elsewhere_is_what_it_would_be_made_anew(claim: Claim, url: str, link: str) -> None:
-    assert claim.leading(url, link) == evolve(claim, url=url, link=link)
-    assert claim.leading(url, link).packed() == evolve(claim, url=url, link=link).packed()
+@given(claims, leads)
+def test_a_claim_is_packed_around_a_lead_as_if_it_led_there(claim: Claim, lead: Lead) -> None:
+    before, behind = claim.around()
+    assert before + lead.packed + behind == evolve(claim, url=lead.url, link=lead.link).packed()
+
+
+@pytest.mark.parametrize(
+    ("url", "link", "says"),
+    [
+        ("https://shop.example/\n", "", "control character"),
+        ("", "a\0b", "control character"),
+        ("", "\ud800", "surrogate"),
+        ("shop.example", "", "no link to follow"),
+        (b"https://shop.example", "", "are text"),
+    ],
+)
+def test_what_cannot_stand_in_a_token_is_no_lead(url: str, link: str, says: str) -> None:
+    with pytest.raises(MailError, match=says):
+        Lead(Purpose.CLICK, url, link)

@@ -1,12 +1,13 @@
 """A compiled mail: pieces for those who are tracked and for those who are not."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pytest
+from attrs import evolve
 
 from custom_smtp import Address, DeliveryId, Mail, Tokens, Tracker
-from custom_smtp.claims import HONEYPOT, Claim, Purpose
+from custom_smtp.claims import HONEYPOT, Claim, Lead, Purpose
 from custom_smtp.compiled_mail import Filled
 from custom_smtp.errors import MailError
 from custom_smtp.mail import Mode, Tracking
@@ -24,11 +25,12 @@ class Counting:
         self.asked: list[tuple[Claim, Purpose]] = []
 
     def issue(self, claim: Claim, purpose: Purpose = Purpose.CLICK) -> str:
-        return self.issue_all([(claim, purpose)])[0]
+        return self.issue_all([(claim, [Lead(purpose, claim.url, claim.link)])])[0]
 
-    def issue_all(self, asked: Iterable[tuple[Claim, Purpose]]) -> list[str]:
+    def issue_all(self, asked: Iterable[tuple[Claim, Sequence[Lead]]]) -> list[str]:
         before = len(self.asked)
-        self.asked += asked
+        for claim, leads in asked:
+            self.asked += [(evolve(claim, url=lead.url, link=lead.link), lead.purpose) for lead in leads]
         return [str(number) for number in range(before, len(self.asked))]
 
     def read(self, token: str, purpose: Purpose = Purpose.CLICK) -> Claim:

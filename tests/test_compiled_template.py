@@ -4,7 +4,7 @@ import asyncio
 import gc
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -42,7 +42,7 @@ from custom_smtp import (
     Unsubscribe,
 )
 from custom_smtp.branding import LinkDomains, LinkReport
-from custom_smtp.claims import Claim, Purpose
+from custom_smtp.claims import Claim, Lead, Purpose
 from custom_smtp.dkim import DkimSigner
 from custom_smtp.dkim_verification import Verdict, verify_signatures
 from custom_smtp.edge.threads import InThread
@@ -235,12 +235,13 @@ class Counting:
         self.calls = 0
 
     def issue(self, claim: Claim, purpose: Purpose = Purpose.CLICK) -> str:
-        return self.issue_all([(claim, purpose)])[0]
+        return self.issue_all([(claim, [Lead(purpose, claim.url, claim.link)])])[0]
 
-    def issue_all(self, asked: Iterable[tuple[Claim, Purpose]]) -> list[str]:
+    def issue_all(self, asked: Iterable[tuple[Claim, Sequence[Lead]]]) -> list[str]:
         self.calls += 1
         before = len(self.asked)
-        self.asked += asked
+        for claim, leads in asked:
+            self.asked += [(evolve(claim, url=lead.url, link=lead.link), lead.purpose) for lead in leads]
         return [f"t{number}" for number in range(before, len(self.asked))]
 
     def read(self, token: str, purpose: Purpose = Purpose.CLICK) -> Claim:
@@ -335,8 +336,8 @@ def test_each_person_is_tracked_as_that_person_allows() -> None:
 @pytest.mark.parametrize("octets", [1, 74, 75, 76, 150, 151, 400])
 def test_a_token_of_any_length_is_cut_into_lines(octets: int) -> None:
     class Long(Counting):
-        def issue_all(self, asked: Iterable[tuple[Claim, Purpose]]) -> list[str]:
-            return ["x" * octets for _ in asked]
+        def issue_all(self, asked: Iterable[tuple[Claim, Sequence[Lead]]]) -> list[str]:
+            return ["x" * octets for _, leads in asked for _ in leads]
 
     told = written(
         filled(a_mail(html='<a href="https://a.example/">é</a>')), preparation(tracker=Tracker(BASE, Long()))

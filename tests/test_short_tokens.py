@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custom_smtp import Tokens
-from custom_smtp.claims import Claim, Purpose
+from custom_smtp.claims import Claim, Lead, Purpose
 from custom_smtp.errors import ArchiveError, ConfigurationError, TokenError
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.memory import MemoryLinkTable
@@ -80,10 +80,10 @@ def test_the_row_is_written_before_the_token_is_known() -> None:
 
 def test_many_links_are_written_at_once() -> None:
     table = OneTable()
-    asked = [(evolve(CLAIM, link=str(number)), purpose) for number in range(50) for purpose in Purpose]
-    tokens = ShortTokens(SEALED, table).issue_all(iter(asked))
+    leads = [Lead(purpose, CLAIM.url, str(number)) for number in range(50) for purpose in Purpose]
+    tokens = ShortTokens(SEALED, table).issue_all([(CLAIM, leads)])
     [rows] = table.stored
-    assert list(rows) == tokens == [SHORT_TOKENS.issue(claim, purpose) for claim, purpose in asked]
+    assert list(rows) == tokens == [SHORT_TOKENS.issue(evolve(CLAIM, link=lead.link), lead.purpose) for lead in leads]
 
 
 def test_a_table_tells_nothing_of_whom_and_where() -> None:

@@ -523,7 +523,7 @@ def test_processes_make_and_share_one_file(path: Path) -> None:
 ISSUE_TEN = """
 import sys
 from custom_smtp import DeliveryId, Tokens
-from custom_smtp.claims import Claim, Purpose
+from custom_smtp.claims import Claim, Lead, Purpose
 from custom_smtp.edge.sqlite import SqliteLinkTable
 from custom_smtp.short_tokens import ShortTokens
 
@@ -531,7 +531,7 @@ with SqliteLinkTable(sys.argv[1]) as table:
     tokens = ShortTokens(Tokens((b"k" * 32,)), table)
     for number in range(10):
         claim = Claim(DeliveryId(f"d{number}"), "ada@example.net", "https://shop.example")
-        print(*tokens.issue_all((claim, purpose) for purpose in Purpose))
+        print(*tokens.issue_all([(claim, [Lead(purpose, claim.url) for purpose in Purpose])]))
 """
 
 

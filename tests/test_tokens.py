@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custom_smtp import Tokens
-from custom_smtp.claims import Claim, Purpose
+from custom_smtp.claims import Claim, Lead, Purpose
 from custom_smtp.errors import ConfigurationError, MailError, TokenError
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.memory import MemoryLinkTable
@@ -19,7 +19,7 @@ from custom_smtp.short_tokens import ShortTokens
 from custom_smtp.testing import FrozenClock
 from custom_smtp.tokens import LONGEST_TOKEN, are_tokens
 
-from .strategies import claims
+from .strategies import claims, leads
 from .token_mutations import ALPHABET, MUTATIONS, Mutation
 
 KEY, OTHER_KEY = b"key of 32 bytes, from your vault", b"another key, as long as the first"
@@ -105,12 +105,18 @@ def test_what_is_no_purpose_is_refused() -> None:
     for wrong in ("click", b"reply", None, []):
         with pytest.raises(MailError, match="is no purpose"):
             TOKENS.issue(CLAIM, wrong)
+        with pytest.raises(MailError, match="is no purpose"):
+            TOKENS.issue_all([(CLAIM, [Lead(wrong)])])
     refused(TOKEN, "click")  # type: ignore[arg-type]  # as a careless caller would
 
 
-@given(st.lists(st.tuples(claims, st.sampled_from(Purpose)), max_size=5))
-def test_issued_together_they_are_the_same_tokens(asked: list[tuple[Claim, Purpose]]) -> None:
-    assert TOKENS.issue_all(iter(asked)) == [TOKENS.issue(claim, purpose) for claim, purpose in asked]
+@given(st.lists(st.tuples(claims, st.lists(leads, max_size=3)), max_size=5))
+def test_issued_together_they_are_the_same_tokens(asked: list[tuple[Claim, list[Lead]]]) -> None:
+    assert TOKENS.issue_all(iter(asked)) == [
+        TOKENS.issue(evolve(claim, url=lead.url, link=lead.link), lead.purpose)
+        for claim, several in asked
+        for lead in several
+    ]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import re
 from enum import Enum
 from typing import Self
 
-from attrs import frozen
+from attrs import field, frozen
 
 from .checks import MailError
 from .identifiers import DeliveryId
@@ -25,6 +25,31 @@ class Purpose(bytes, Enum):
     UNSUBSCRIBE = b"unsubscribe"
 
     __hash__ = bytes.__hash__  # an Enum's own is asked for with each token, and slower
+
+
+@frozen
+class Lead:
+    """What a link of a mail is good for, and where it leads: what its token says beside whom it was for.
+
+    Attributes:
+        purpose: what its token is for.
+        url: where it leads; empty for the pixel.
+        link: the id of the link; empty for the pixel.
+        packed: the id and the URL, as `Claim.packed` has them.
+
+    Raises:
+        MailError: a field cannot stand in a token; the message says what to change.
+    """
+
+    purpose: Purpose
+    url: str = ""
+    link: str = ""
+    packed: bytes = field(init=False, repr=False, eq=False)
+
+    @packed.default
+    def _together(self) -> bytes:
+        _require_sealable(self.url, self.link)
+        return f"{self.link}\0{self.url}".encode()
 
 
 @frozen(slots=False)  # `unpacked` fills it at once
@@ -52,36 +77,19 @@ class Claim:
     campaign: str = ""
 
     def __attrs_post_init__(self) -> None:
-        recipient, url = self.recipient, self.url
-        try:
-            together = recipient + url + self.link + self.campaign
-            # Whatever is printable is clean, and much faster to see.
-            clean = together.isprintable() or not _UNCLEAN.search(together)
-        except (TypeError, AttributeError) as error:
-            raise MailError("a claim's recipient, url, link and campaign are text: decode them first") from error
-        if not clean:
-            raise MailError("a claim holds a control character, or half of a surrogate pair: take it out")
-        if type(self.delivery_id) is not DeliveryId or not recipient:
-            _must_be_aggregate(self.delivery_id, recipient)
-        if url and not _URL.match(url):
-            raise MailError(f"{url[:80]!r} is no link to follow: use http or https, with a host")
-
-    def leading(self, url: str, link: str) -> Self:
-        """The same mail and person, and another link, quicker than it is made anew.
-
-        It is not checked: for links that were looked at when they were found in a mail, in a campaign many times over.
-        """
-        claim = self.__new__(type(self))
-        fields = claim.__dict__
-        fields.update(self.__dict__)
-        fields["url"] = url
-        fields["link"] = link
-        return claim
+        _require_sealable(self.url, self.link, self.recipient, self.campaign)
+        if type(self.delivery_id) is not DeliveryId or not self.recipient:
+            _must_be_aggregate(self.delivery_id, self.recipient)
 
     def packed(self) -> bytes:
         """Its words with a NUL between them, for a seal to hide; no byte of it is a line break."""
         words = "\0".join((self.delivery_id or "", self.recipient, self.link, self.url))
         return (f"{words}\0{self.campaign}" if self.campaign else words).encode()
+
+    def around(self) -> tuple[bytes, bytes]:
+        """What `packed` has before and behind a `Lead`, whatever this claim's own link is."""
+        whom = f"{self.delivery_id or ''}\0{self.recipient}\0".encode()
+        return whom, f"\0{self.campaign}".encode() if self.campaign else b""
 
     @classmethod
     def unpacked(cls, content: bytes, /) -> Self:
@@ -102,6 +110,19 @@ class Claim:
 
 # Each asked for once, and not with each token.
 _made, _written = object.__new__, str.__new__
+
+
+def _require_sealable(url: str, *words: str) -> None:
+    try:
+        together = "".join((url, *words))
+        # Whatever is printable is clean, and much faster to see.
+        clean = together.isprintable() or not _UNCLEAN.search(together)
+    except TypeError as error:
+        raise MailError("a claim's recipient, url, link and campaign are text: decode them first") from error
+    if not clean:
+        raise MailError("a claim holds a control character, or half of a surrogate pair: take it out")
+    if url and not _URL.match(url):
+        raise MailError(f"{url[:80]!r} is no link to follow: use http or https, with a host")
 
 
 def _must_be_aggregate(delivery_id: object, recipient: str) -> None:

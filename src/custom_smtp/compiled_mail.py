@@ -1,14 +1,14 @@
 """A mail in which everything has been found that tracking changes, so that filling it for a person joins pieces."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from attrs import evolve, field, frozen
 
-from .claims import Claim, Purpose
+from .claims import HONEYPOT, Claim, Lead, Purpose
 from .finished import Sendable
 from .identifiers import DeliveryId
 from .mail import Mode, Tracking
-from .mail_links import PIXEL, TRAP, Change, MailLinks, SeenLink, TokenSlot
+from .mail_links import Change, MailLinks, SeenLink
 from .pieces import Pieces, cut
 from .ports import LinkTokens
 
@@ -31,12 +31,12 @@ class Version:
         slots: what tokens are needed for, those of the HTML first.
     """
 
-    html: Pieces[str, TokenSlot] | None
-    text: Pieces[str, TokenSlot] | None
-    slots: tuple[TokenSlot, ...] = field(init=False, repr=False, eq=False)
+    html: Pieces[str, Lead] | None
+    text: Pieces[str, Lead] | None
+    slots: tuple[Lead, ...] = field(init=False, repr=False, eq=False)
 
     @slots.default
-    def _all_slots(self) -> tuple[TokenSlot, ...]:
+    def _all_slots(self) -> tuple[Lead, ...]:
         return tuple(slot for pieces in (self.html, self.text) if pieces for slot in pieces.slots)
 
     def joined(self, tokens: Sequence[str]) -> Filled:
@@ -58,18 +58,21 @@ class Reader:
         opens: whether it gets a pixel.
         clicks: whether its links are led over our host.
         honeypot: whether it gets the hidden link.
-        claims: what tokens say, by what they are for; but for where they lead.
+        opened: what a token of the pixel says.
+        clicked: what a token of a link says, but for where it leads.
     """
 
     opens: bool
     clicks: bool
     honeypot: bool
-    claims: Mapping[Purpose, Claim]
+    opened: Claim
+    clicked: Claim
 
-    def asked(self, slots: Iterable[TokenSlot]) -> list[tuple[Claim, Purpose]]:
-        """The tokens that slots need, as `LinkTokens.issue_all` is asked for them."""
-        claims = self.claims
-        return [(claims[slot.purpose].leading(slot.url, slot.link), slot.purpose) for slot in slots]
+    def asked(self, leads: Sequence[Lead]) -> list[tuple[Claim, Sequence[Lead]]]:
+        """The tokens of leads, as `LinkTokens.issue_all` is asked for them."""
+        if self.opened is self.clicked:
+            return [(self.clicked, leads)]
+        return [(self.opened if lead.purpose is Purpose.OPEN else self.clicked, (lead,)) for lead in leads]
 
 
 @frozen(kw_only=True)
@@ -117,15 +120,15 @@ class CompiledMail:
     def reader(self, delivery_id: DeliveryId, recipient: str) -> Reader:
         """What becomes of the mail for one person."""
         allowed = self.tracking.within(self.person(recipient))
+        clicked = self._claim(allowed.clicks, delivery_id, recipient)
+        alike = allowed.opens is allowed.clicks
         reader = Reader(
             opens=allowed.opens is not Mode.OFF,
             clicks=allowed.clicks is not Mode.OFF,
             # Where nobody is named, it would tell nothing of anybody's other clicks.
             honeypot=self.honeypot and allowed.clicks is Mode.INDIVIDUAL,
-            claims={
-                Purpose.OPEN: self._claim(allowed.opens, delivery_id, recipient),
-                Purpose.CLICK: self._claim(allowed.clicks, delivery_id, recipient),
-            },
+            opened=clicked if alike else self._claim(allowed.opens, delivery_id, recipient),
+            clicked=clicked,
         )
         return self._without_what_is_there(reader) if self.there else reader
 
@@ -136,7 +139,8 @@ class CompiledMail:
         return Claim(None, campaign=self.mail.campaign or "")
 
     def _without_what_is_there(self, reader: Reader) -> Reader:
-        pixel, trap = reader.asked((PIXEL, TRAP))
+        pixel = reader.opened, Purpose.OPEN
+        trap = evolve(reader.clicked, link=HONEYPOT), Purpose.CLICK
         return evolve(
             reader,
             opens=reader.opens and pixel not in self.there,

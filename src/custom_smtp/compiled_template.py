@@ -5,25 +5,27 @@ of one `Preparation`. Its texts travel in quoted-printable, since that can be wr
 ids, whatever a person's values make of their URLs.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
 from hashlib import sha256
 from html import escape
+from itertools import accumulate
+from operator import itemgetter
 from struct import Struct
 from typing import Self
 
 from attrs import evolve, field, frozen
 
 from .body_encodings import SOFT_BREAK, Encoding, quoted_printable
-from .claims import Purpose
+from .claims import Lead, Purpose
 from .compiled_mail import CompiledMail, Reader
 from .html import Link
 from .identifiers import DeliveryId
 from .link_rules import Choice, LinkChooser, Skip
 from .mail import Headers, Mail, require_writable
-from .mail_links import Change, MailLinks, SeenLink, TokenSlot
+from .mail_links import Change, MailLinks, SeenLink
 from .mail_links import Part as Where
 from .merging import FilledMail, Merged, MergeMail, Place, Slot, filled
 from .mime import Part, body, boundary_mark, header, is_dotted, text_part
@@ -46,7 +48,7 @@ class Leaving(Enum):
 
 
 @frozen(kw_only=True)
-class PersonalLink(TokenSlot):
+class PersonalLink(Lead):
     """A link with fields in it: only with a person's values is it known where it leads, and so what becomes of it.
 
     Attributes:
@@ -71,7 +73,7 @@ class PersonalLink(TokenSlot):
         return f"{change.before}{next(tokens)}{change.after}"
 
 
-Thing = Slot | TokenSlot | Leaving
+Thing = Slot | Lead | Leaving
 """What is filled in for each person."""
 
 
@@ -89,47 +91,84 @@ class _Gap(bytes):
 
 @frozen
 class Layout:
-    """The bytes of a mail's body in pieces, and what is filled in between them.
+    """The bytes of a mail's body in pieces, and what is filled in between them, each thing in lines of its own.
 
     Attributes:
-        pieces: the bytes; between them, the number of what is filled in: the head first, then all of the following.
-        tokens: the tokens that stand there.
+        static: the bytes that are the same for everybody.
+        row: the whole body: the numbers of pieces, and of things behind these, in the order of the next four.
+        tokens: what the tokens are for that stand there.
         links: the links with fields in them.
         fields: the values.
         leaving: the links to unsubscribe.
     """
 
-    pieces: Pieces[bytes, int]
-    tokens: tuple[TokenSlot, ...]
+    static: tuple[bytes, ...]
+    row: tuple[int, ...]
+    tokens: tuple[Lead, ...]
     links: tuple[PersonalLink, ...]
     fields: tuple[Slot, ...]
     leaving: tuple[Leaving, ...]
+    _lines_of: Callable[[tuple[int, ...]], "_Lines"] = field(init=False, repr=False, eq=False)
 
     @classmethod
     def of(cls, content: Iterable[bytes]) -> Self:
         """Of bytes with gaps among them."""
-        static: list[bytes] = []
-        gaps: list[Thing] = []
+        row: list[bytes | Thing] = []
         run: list[bytes] = []
         for piece in content:
             if isinstance(piece, _Gap):
-                static.append(b"".join(run))
-                gaps.append(piece.thing)
+                row += [b"".join(run), piece.thing] if any(run) else [piece.thing]
                 run = []
             else:
                 run.append(piece)
-        things = dict.fromkeys(gaps)
-        tokens = tuple(each for each in things if isinstance(each, TokenSlot) and not isinstance(each, PersonalLink))
+        row.append(b"".join(run))
+        static = tuple(each for each in row if isinstance(each, bytes))
+        things = dict.fromkeys(each for each in row if not isinstance(each, bytes))
+        tokens = tuple(each for each in things if isinstance(each, Lead) and not isinstance(each, PersonalLink))
         links = tuple(each for each in things if isinstance(each, PersonalLink))
         fields = tuple(each for each in things if isinstance(each, Slot))
         leaving = tuple(each for each in things if isinstance(each, Leaving))
-        number_of = {thing: number for number, thing in enumerate((*tokens, *links, *fields, *leaving), 1)}
-        numbers = (0, *(number_of[each] for each in gaps))
-        return cls(Pieces((b"", *static, b"".join(run)), numbers), tokens, links, fields, leaving)
+        behind = {thing: place for place, thing in enumerate((*tokens, *links, *fields, *leaving), len(static))}
+        pieces = iter(range(len(static)))
+        numbers = tuple(next(pieces) if isinstance(each, bytes) else behind[each] for each in row)
+        return cls(static, numbers, tokens, links, fields, leaving)
 
-    def joined(self, things: Sequence[bytes]) -> bytes:
-        """The bytes, with each thing wherever it stands: the mail's head, and all others in their order."""
-        return self.pieces.filled([things[number] for number in self.pieces.slots])
+    def joined(self, head: bytes, tokens: Sequence[str], values: Iterable[bytes]) -> bytes:
+        """The whole mail: its head, and its body with each thing wherever it stands.
+
+        Args:
+            head: the headers that stand in front of those of the body.
+            tokens: one for each of ``tokens``.
+            values: the links, fields and links to unsubscribe, in quoted-printable.
+        """
+        first, *rest = self.static
+        if not self.row[1:]:
+            return head + first
+        lines = self._lines_of(tuple(map(len, tokens)))
+        return SOFT_BREAK.join(lines.in_order((head + first, *rest, *lines.cut("".join(tokens).encode()), *values)))
+
+    @_lines_of.default
+    def _of_few_lengths(self) -> Callable[[tuple[int, ...]], "_Lines"]:
+        # Tokens of one mail are as long as those of another whose recipient's address is.
+        return lru_cache(maxsize=256)(self._lines)
+
+    def _lines(self, lengths: tuple[int, ...]) -> "_Lines":
+        """Tokens of these lengths in lines, and the row then: the numbers of pieces, lines and values."""
+        lines = [[_LINE] * (length // _LINE) + [length % _LINE] * (length % _LINE > 0) for length in lengths]
+        values = len(self.links) + len(self.fields) + len(self.leaving)
+        counts = [1] * len(self.static) + [len(each) for each in lines] + [1] * values
+        ends = [*accumulate(counts, initial=0)]
+        numbers = [number for each in self.row for number in range(ends[each], ends[each + 1])]
+        cutter = Struct("".join([f"{octets}s" for each in lines for octets in each]))
+        return _Lines(cutter.unpack, itemgetter(*numbers))
+
+
+@frozen
+class _Lines:
+    """Cuts all tokens into lines at one go, and puts all in order, which is quicker than one by one."""
+
+    cut: Callable[[bytes], tuple[bytes, ...]]
+    in_order: Callable[[tuple[bytes, ...]], tuple[bytes, ...]]
 
 
 @frozen(kw_only=True)
@@ -173,13 +212,13 @@ class CompiledTemplate:
         leaving = None if self.unsubscribe is None else self.unsubscribe.token(mail, delivery_id)
         reader = None if self.tracked is None else self.tracked.reader(delivery_id, mail.to.email)
         layout = self._layout(reader)
-        things = [
-            header(mail, self._headers(mail, delivery_id, leaving), delivery_id, at),
-            *self._tokens_and_links(layout, reader, mail.values),
-            *[_soft(slot.place.written(mail.values[slot.name])) for slot in layout.fields],
-            *[_soft(self._link_to_leave(each, leaving)) for each in layout.leaving],
-        ]
-        return WireForm.written(layout.joined(things), dotted=self._dotted)
+        head = header(mail, self._headers(mail, delivery_id, leaving), delivery_id, at)
+        tokens, links = self._tokens_and_links(layout, reader, mail.values)
+        fields = [slot.place.written(mail.values[slot.name]) for slot in layout.fields]
+        values = map(
+            quoted_printable, (*links, *fields, *[self._link_to_leave(each, leaving) for each in layout.leaving])
+        )
+        return WireForm.written(layout.joined(head, tokens, values), dotted=self._dotted)
 
     def _headers(self, mail: FilledMail, delivery_id: DeliveryId, leaving: str | None) -> Headers:
         headers = mail.headers
@@ -197,17 +236,19 @@ class CompiledTemplate:
         link = self.unsubscribe.link(token)
         return escape(link) if where is Leaving.HTML else link
 
-    def _tokens_and_links(self, layout: Layout, reader: Reader | None, values: Mapping[str, str]) -> list[bytes]:
+    def _tokens_and_links(
+        self, layout: Layout, reader: Reader | None, values: Mapping[str, str]
+    ) -> tuple[list[str], list[str]]:
         if self.tracked is None or reader is None:
-            return []
+            return [], []
         found = self.tracked.found
         chosen = [(link, link.chosen(found.chooser, values)) for link in layout.links]
-        led = [TokenSlot(Purpose.CLICK, choice.target, link.link) for link, choice in chosen if choice.skipped is None]
+        led = [Lead(Purpose.CLICK, choice.target, link.link) for link, choice in chosen if choice.skipped is None]
         tokens = self.tracked.tokens.issue_all(reader.asked((*layout.tokens, *led)))
         number = len(layout.tokens)
         left = iter(tokens[number:])
         links = [link.led(found, choice, values, left) for link, choice in chosen]
-        return [*_soft_tokens(tokens[:number]), *map(_soft, links)]
+        return tokens[:number], links
 
     def _layout(self, reader: Reader | None) -> Layout:
         key = (False, False, False) if reader is None else (reader.opens, reader.clicks, reader.honeypot)
@@ -226,7 +267,7 @@ class CompiledTemplate:
             text = None if text is None else with_link(text, self.stand_ins.word(Leaving.TEXT))
         return Layout.of(body(evolve(self.mail, html=html, text=text), self._mark, self._in_pieces))
 
-    def _with_words(self, pieces: Pieces[str, TokenSlot] | None) -> str | None:
+    def _with_words(self, pieces: Pieces[str, Lead] | None) -> str | None:
         return None if pieces is None else pieces.filled([self.stand_ins.word(slot) for slot in pieces.slots])
 
     def _in_pieces(self, content_type: str, text: str) -> Part:
@@ -237,7 +278,7 @@ class CompiledTemplate:
         is_text = content_type.startswith("text/plain")
         content: list[bytes] = []
         for static, thing in zip(pieces.static[:-1], pieces.slots, strict=True):
-            content += _soft(static), _Gap.of(_in_text(thing) if is_text else thing)
+            content += quoted_printable(static), _Gap.of(_in_text(thing) if is_text else thing)
         encoding = Encoding.QUOTED_PRINTABLE.value
         return Part(
             # Whatever the text is, the values may be anything.
@@ -253,23 +294,6 @@ def _ended(text: str) -> str:
 
 def _in_text(thing: Thing) -> Thing:
     return evolve(thing, place=Place.TEXT_URL) if isinstance(thing, Slot) and thing.place is Place.HTML_URL else thing
-
-
-def _soft(text: str) -> bytes:
-    """Text in quoted-printable that more may follow at once."""
-    return quoted_printable(text) + SOFT_BREAK if text else b""
-
-
-def _soft_tokens(tokens: Sequence[str]) -> list[bytes]:
-    """The same of tokens, in which nothing has to be encoded."""
-    encoded = "\n".join(tokens).encode().split(b"\n") if tokens else ()
-    return [SOFT_BREAK.join(_lines_of(len(token)).unpack(token)) for token in encoded]
-
-
-@lru_cache(maxsize=1024)
-def _lines_of(length: int) -> Struct:
-    """Cuts that many letters into lines, and an empty one behind them: quicker than one by one, and there are many."""
-    return Struct(f"{_LINE}s" * (length // _LINE) + f"{length % _LINE}s0s")
 
 
 # --- Compiled ---------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from enum import Enum
 
 from attrs import define, field, frozen
 
-from .claims import HONEYPOT, Purpose
+from .claims import HONEYPOT, Lead, Purpose
 from .finished import Sendable
 from .html import Link, encode, scan, tags
 from .link_rules import Choice, LinkChooser, Skip, Way
@@ -59,28 +59,13 @@ class SeenLink:
         return f"{self.part.value} link {self.link}, {self.url}: {done}"
 
 
-@frozen
-class TokenSlot:
-    """A place in a mail where a token goes.
+PIXEL = Lead(Purpose.OPEN)
+"""What the pixel's token is for."""
 
-    Attributes:
-        purpose: what the token is for.
-        url: where it leads; empty for the pixel.
-        link: the id of the link; empty for the pixel.
-    """
+TRAP = Lead(Purpose.CLICK, link=HONEYPOT)
+"""The hidden link, which leads nowhere."""
 
-    purpose: Purpose
-    url: str = ""
-    link: str = ""
-
-
-PIXEL = TokenSlot(Purpose.OPEN)
-"""The slot of the pixel's token."""
-
-TRAP = TokenSlot(Purpose.CLICK, link=HONEYPOT)
-"""The slot of the hidden link's token: it leads nowhere."""
-
-Change = Cut[TokenSlot]
+Change = Cut[Lead]
 
 
 @define(kw_only=True)
@@ -164,7 +149,7 @@ class MailLinks:
             front += f"{self.chooser.app_parameter}="
         if isinstance(link, Link):
             front, back = encode(front, link.quote), encode(back, link.quote)
-        return Cut(link.start, link.end, front, TokenSlot(Purpose.CLICK, choice.target, name), back)
+        return Cut(link.start, link.end, front, Lead(Purpose.CLICK, choice.target, name), back)
 
 
 def _names(html: str, links: Iterable[Link]) -> dict[int, str]:
@@ -201,7 +186,7 @@ class _Tag:
 
     front: str
     path: str
-    slot: TokenSlot
+    slot: Lead
     back: str
 
     def at(self, place: int, base_url: str) -> Change:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from .archive import Copy
-from .claims import Claim, Purpose
+from .claims import Claim, Lead, Purpose
 from .dns_records import RecordKind, ValidatedAnswer
 from .events import Event
 from .https_answers import HttpsAnswer
@@ -223,8 +223,12 @@ class LinkTokens(Protocol):
         """
         ...
 
-    def issue_all(self, asked: Iterable[tuple[Claim, Purpose]], /) -> list[str]:
-        """What `issue` gives for each, in their order: all of them, or none."""
+    def issue_all(self, asked: Iterable[tuple[Claim, Sequence[Lead]]], /) -> list[str]:
+        """The tokens of one mail, or of several: all of them, or none.
+
+        Each claim says which mail and whom it is for, and leads say what its tokens are for and where they lead: what
+        `issue` gives, in their order.
+        """
         ...
 
     def read(self, token: str, /, purpose: Purpose = Purpose.CLICK) -> Claim:

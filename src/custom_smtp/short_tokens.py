@@ -8,13 +8,13 @@ those of `Tokens`.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from attrs import Attribute, field, frozen
 
 from .checks import ConfigurationError
-from .claims import Claim, Purpose
+from .claims import Claim, Lead, Purpose
 from .errors import TokenError
 from .ports import LinkTable, waits
 from .tokens import Tokens
@@ -67,16 +67,18 @@ class ShortTokens:
             TokenError: the claim is too long even for a long token.
             ArchiveError: its rest could not be kept.
         """
-        return self.issue_all([(claim, purpose)])[0]
+        return self._kept([self.tokens.issue(claim, purpose)])[0]
 
-    def issue_all(self, asked: Iterable[tuple[Claim, Purpose]], /) -> list[str]:
-        """The token for each claim and purpose, in their order; all of them are kept, or none.
+    def issue_all(self, asked: Iterable[tuple[Claim, Sequence[Lead]]], /) -> list[str]:
+        """The tokens of one mail, or of several, as `Tokens` has it; all of them are kept, or none.
 
         Raises:
             TokenError: a claim is too long even for a long token.
             ArchiveError: their rests could not be kept.
         """
-        whole = self.tokens.issue_all(asked)
+        return self._kept(self.tokens.issue_all(asked))
+
+    def _kept(self, whole: list[str]) -> list[str]:
         self.table.store({token[:SHORT]: token[SHORT:] for token in whole})
         return [token[:SHORT] for token in whole]
 

@@ -16,7 +16,7 @@ Where a URL must be short, see `custom_smtp.short_tokens`.
 """
 
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from .checks import ConfigurationError, MailError
-from .claims import Claim, Purpose
+from .claims import Claim, Lead, Purpose
 from .errors import TokenError
 from .ports import Clock, LinkTokens
 from .system import EPOCH, utc_now
@@ -124,28 +124,37 @@ class Tokens:
             TokenError: the claim is too long to travel in a URL.
             MailError: that is no purpose.
         """
-        return self.issue_all([(claim, purpose)])[0]
+        return self._sealed([(claim.packed(), purpose)])[0]
 
-    def issue_all(self, asked: Iterable[tuple[Claim, Purpose]], /) -> list[str]:
-        """The token for each claim and purpose, in their order.
+    def issue_all(self, asked: Iterable[tuple[Claim, Sequence[Lead]]], /) -> list[str]:
+        """The tokens of one mail, or of several, in the order of their leads.
+
+        Args:
+            asked: which mail and whom it is for, and the leads of its tokens. The claim's own link plays no part.
 
         Raises:
             TokenError: a claim is too long to travel in a URL.
-            MailError: one is no purpose.
+            MailError: a lead is for no purpose.
         """
+        contents: list[tuple[bytes, Purpose]] = []
+        for claim, leads in asked:
+            before, behind = claim.around()
+            contents += [(before + lead.packed + behind, lead.purpose) for lead in leads]
+        return self._sealed(contents)
+
+    def _sealed(self, contents: Iterable[tuple[bytes, Purpose]]) -> list[str]:
+        """The token for each content and purpose."""
         head, encrypt, associated_of = self._first.head, self._first.cipher.encrypt, self._first.associated
         day = b"" if self.age_limit is None else b"%d%b" % (self._today(), _DATED)
         sealed = []
-        for claim, purpose in asked:
+        for content, purpose in contents:
             try:
                 associated = associated_of[purpose]
             except (KeyError, TypeError) as error:
                 raise MailError(f"{purpose!r} is no purpose: use Purpose.CLICK, OPEN or UNSUBSCRIBE") from error
-            content = claim.packed()
-            if day and purpose in AGING:
-                content = day + content
-            content += _PADDING[len(content) % 3]
-            sealed.append(b2a_base64(head + encrypt(content, associated), newline=False))
+            whole = day + content if day and purpose in AGING else content
+            whole += _PADDING[len(whole) % 3]
+            sealed.append(b2a_base64(head + encrypt(whole, associated), newline=False))
         if sealed and len(max(sealed, key=len)) > LONGEST_TOKEN:
             raise TokenError(f"the claim is too long for a token of {LONGEST_TOKEN} characters: shorten its URL")
         return b"\n".join(sealed).translate(_URL_SAFE).decode().split("\n") if sealed else []
