@@ -3,6 +3,7 @@
 import ipaddress
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Any
 
 from attrs import Attribute, field, frozen
@@ -26,6 +27,8 @@ _PLAIN_NAME = re.compile(rf"(?!\s){_PLAIN}(?<!\s)")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _USUAL_DOMAIN = re.compile(r"[a-z0-9]{1,63}(?:\.[a-z0-9]{1,63})*")
 """What most domains are: nothing in them has to be looked at twice."""
+_USUAL = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@[a-z0-9]+(?:\.[a-z0-9]+)*")
+"""What most addresses are, likewise, as long as no part of them can be too long."""
 _DOMAIN_OCTETS = 253
 _ADDRESS_OCTETS = 254  # RFC 5321 section 4.5.3.1.3, less the angle brackets
 _LOCAL_OCTETS = 64  # section 4.5.3.1.1
@@ -39,6 +42,8 @@ _LABEL_LETTERS = 63 * 4  # more than any label needs, before its letters are com
 def _an_address(_instance: object, _attribute: "Attribute[Any]", email: str) -> None:
     if not isinstance(email, str):
         raise MailError(f"{shown(email)} is not an address: write text such as 'ada@example.net'")
+    if len(email) < _LOCAL_OCTETS and _USUAL.fullmatch(email):
+        return
     if found := CONTROL.search(email):
         raise MailError(
             f"the address {shown(email)} holds a line break or control character at {found.start()}: take it out"
@@ -89,7 +94,7 @@ class Address:
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "wire", _as_it_travels(self.email))
-        if not (self.smtputf8 or self.local.isascii()):
+        if not (self.smtputf8 or self.email.isascii() or self.local.isascii()):
             raise MailError(
                 f"{self.email!r} has letters beyond ASCII in front of the '@': if your server offers SMTPUTF8, "
                 "say Address(..., smtputf8=True)"
@@ -162,6 +167,7 @@ def recipient_key(email: str) -> str:
         return email.strip().lower()
 
 
+@lru_cache(maxsize=1024)
 def ascii_domain(domain: str) -> str:
     """A domain name in the form the DNS knows: lower case, IDNA 2008 A-labels for what is beyond ASCII (RFC 5891).
 

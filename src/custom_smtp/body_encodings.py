@@ -16,7 +16,6 @@ _QP_PIECE = 73  # two less, for what a repair puts in front
 _BASE64_LINE = 76  # RFC 2045 section 6.8
 _MOSTLY_ASCII = 6  # base64 grows text by a third; quoted-printable grows each byte beyond ASCII by two
 _FEW = 64
-_SHORT = 24
 
 _LITERAL = bytes((0x09, 0x0A, *range(0x20, 0x7F)))
 _NOT_LITERAL = re.compile(r"[^\t\n -~]")
@@ -61,10 +60,10 @@ def quoted_printable(text: str) -> bytes:
     It can be used in pieces: what two texts become, joined by `SOFT_BREAK`, is read as the two joined, if no CRLF is
     cut in two between them.
     """
-    if len(text) <= _SHORT and text.isprintable() and not text.startswith((".", "F")):
-        raw = text.encode()
-        if len(raw) <= _SHORT:  # a name, say: it fits in a line, whatever has to be escaped
-            return binascii.b2a_qp(raw)
+    if len(text) <= _QP_LINE and text.isprintable() and not text.startswith((".", "F")):
+        line = binascii.b2a_qp(text.encode())
+        if len(line) <= _QP_LINE:  # a name, say
+            return line
     text = _with_line_feeds(text)
     return _quoted_printable(text, _beyond_literals(text))
 

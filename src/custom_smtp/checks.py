@@ -47,6 +47,8 @@ def writable(text: str, what: str, *, one_line: bool) -> None:
     """
     if not isinstance(text, str):
         raise MailError(f"{what} is {type(text).__name__}, not text: decode it first")
+    if one_line and text.isprintable():  # which none of what is looked for below is
+        return
     if one_line and (found := CONTROL.search(text)):
         raise MailError(
             f"{what} holds a line break or control character ({found[0]!r} at {found.start()}): take it out"
@@ -91,6 +93,8 @@ def each_a(kind: type, what: str) -> Check:
 
 def several(items: Iterable[T], what: str) -> tuple[T, ...]:
     """Several things as a tuple. One alone, given where several belong, is a slip: `MailError`."""
+    if type(items) is tuple:
+        return items
     if isinstance(items, str) or not isinstance(items, Iterable):
         raise MailError(f"{what} is {type(items).__name__}, not several: write ({what},) or [{what}]")
     return tuple(items)

@@ -6,7 +6,7 @@ Each function gives a whole header, name and all, of one line or several; the la
 import binascii
 import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import lru_cache
 from urllib.parse import quote
@@ -51,6 +51,12 @@ def folded(line: str) -> str:
         lines.append(line[start:last])
         start = last
     return "\r\n".join([*lines, line[start:]])
+
+
+@lru_cache(maxsize=64)
+def author(sender: Address) -> str:
+    """The From header. A campaign has one, or a few."""
+    return mailboxes("From", (sender,))
 
 
 def mailboxes(name: str, several: Iterable[Address]) -> str:
@@ -118,16 +124,15 @@ def _b(raw: bytes) -> str:
 
 def date(at: datetime) -> str:
     """The Date header, in the zone of the moment; in UTC where that zone is off by seconds, which no Date can say."""
-    zone = at.utcoffset()
-    if zone is None or zone % timedelta(minutes=1):
-        return f"Date: {format_datetime(at.astimezone(UTC) if zone else at)}"
-    return _date(at.replace(tzinfo=None, microsecond=0), zone)
+    return _date(at.isoformat(timespec="seconds"))
 
 
 @lru_cache(maxsize=4)
-def _date(local: datetime, zone: timedelta) -> str:
+def _date(moment: str) -> str:
     """Many mails are of one second."""
-    return f"Date: {format_datetime(local.replace(tzinfo=timezone(zone)))}"
+    at = datetime.fromisoformat(moment)
+    zone = at.utcoffset()
+    return f"Date: {format_datetime(at.astimezone(UTC) if zone and zone % timedelta(minutes=1) else at)}"
 
 
 def parameter(name: str, value: str) -> str:

@@ -121,38 +121,24 @@ _SPACE = re.compile(r"[ \t\n\f\r]+")
 class Place(Enum):
     """Where a field stands, and so how its value is written."""
 
-    HEADER = "in a header, as text or as the whole of it"
-    STRUCTURE = "in a header that programs read, among other things"
-    QUOTES = "in a header that programs read, in quotes"
-    JSON = "in a header that is JSON, in quotes"
-    TEXT = "in plain text"
-    WORDS = "in plain text that is made of the HTML"
-    HTML = "in the HTML, between tags or in a quoted value"
-    PATH = "in a URL, before its query"
-    QUERY = "in a URL's query or fragment"
-    ADDRESS = "in a link that writes a mail, or calls"
-    HTML_URL = "in the HTML, as a whole URL"
-    TEXT_URL = "in plain text, as a whole URL"
+    HEADER = "in a header, as text or as the whole of it", _as_it_is
+    STRUCTURE = "in a header that programs read, among other things", _as_it_is
+    QUOTES = "in a header that programs read, in quotes", _in_quotes
+    JSON = "in a header that is JSON, in quotes", _in_json
+    TEXT = "in plain text", _as_it_is
+    WORDS = "in plain text that is made of the HTML", _words
+    HTML = "in the HTML, between tags or in a quoted value", escape
+    PATH = "in a URL, before its query", _component
+    QUERY = "in a URL's query or fragment", _component
+    ADDRESS = "in a link that writes a mail, or calls", _in_address
+    HTML_URL = "in the HTML, as a whole URL", escape
+    TEXT_URL = "in plain text, as a whole URL", _as_it_is
 
-    def written(self, value: str) -> str:
-        """The value as it stands there."""
-        return _WRITTEN[self](value)
+    written: Callable[[str], str]
+    """The value as it stands there."""
 
-
-_WRITTEN: dict[Place, Callable[[str], str]] = {
-    Place.HEADER: _as_it_is,
-    Place.STRUCTURE: _as_it_is,
-    Place.QUOTES: _in_quotes,
-    Place.JSON: _in_json,
-    Place.TEXT: _as_it_is,
-    Place.WORDS: _words,
-    Place.HTML: escape,
-    Place.PATH: _component,
-    Place.QUERY: _component,
-    Place.ADDRESS: _in_address,
-    Place.HTML_URL: escape,
-    Place.TEXT_URL: _as_it_is,
-}
+    def __init__(self, _where: str, written: Callable[[str], str]) -> None:
+        self.written = written
 
 
 @frozen
@@ -293,6 +279,8 @@ def text_of_value(name: str, value: object) -> str:
     Raises:
         MailError: it is of another kind than `Value`, or cannot be written; the message names the field.
     """
+    if isinstance(value, str) and value.isprintable():  # which nothing that could not be written is
+        return str(value)
     if isinstance(value, Decimal) and value.is_finite():
         return f"{value:f}"
     if isinstance(value, int) and not isinstance(value, bool):

@@ -15,7 +15,7 @@ from datetime import datetime
 from attrs import frozen
 
 from .body_encodings import encode_text
-from .header_lines import date, folded, mailboxes, parameter, unstructured
+from .header_lines import author, date, folded, mailboxes, parameter, unstructured
 from .identifiers import DeliveryId
 from .mail import Attachment, Headers, Mail, is_free_text
 from .merging import FilledMail
@@ -56,7 +56,7 @@ def header(mail: Headed, further: Headers, delivery_id: DeliveryId, at: datetime
 
 def header_lines(mail: Headed, further: Headers, delivery_id: DeliveryId, at: datetime) -> Iterator[str]:
     """All headers but those of the body, folded, the last line of each not yet ended."""
-    yield mailboxes("From", (mail.sender,))
+    yield author(mail.sender)
     yield mailboxes("To", mail.shown_to or (mail.to,))
     if mail.shown_cc:
         yield mailboxes("Cc", mail.shown_cc)

@@ -1,5 +1,6 @@
 """The one clock and the one source of ids. Everything else takes them from whoever calls."""
 
+import os
 import secrets
 from datetime import UTC, datetime
 
@@ -24,4 +25,4 @@ def new_delivery_id() -> DeliveryId:
 
     Lower case, since some mail systems fold the case of what they send back.
     """
-    return DeliveryId(secrets.token_hex(12))
+    return DeliveryId(os.urandom(12).hex())

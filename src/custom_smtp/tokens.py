@@ -154,10 +154,11 @@ class Tokens:
                 raise MailError(f"{purpose!r} is no purpose: use Purpose.CLICK, OPEN or UNSUBSCRIBE") from error
             whole = day + content if day and purpose in AGING else content
             whole += _PADDING[len(whole) % 3]
-            sealed.append(b2a_base64(head + encrypt(whole, associated), newline=False))
-        if sealed and len(max(sealed, key=len)) > LONGEST_TOKEN:
+            sealed.append(b2a_base64(head + encrypt(whole, associated)))
+        tokens = b"".join(sealed).translate(_URL_SAFE).decode().split("\n")[:-1]  # a line each
+        if tokens and len(max(tokens, key=len)) > LONGEST_TOKEN:
             raise TokenError(f"the claim is too long for a token of {LONGEST_TOKEN} characters: shorten its URL")
-        return b"\n".join(sealed).translate(_URL_SAFE).decode().split("\n") if sealed else []
+        return tokens
 
     def read(self, token: str, /, purpose: Purpose = Purpose.CLICK) -> Claim:
         """What a token of ours says.
