@@ -319,6 +319,7 @@ def tokens_section(_mails: Mails, rounds: int, seconds: float) -> list[Round]:
     cipher, head, purpose = AESSIV(b"k" * 64), b"\x01abcd", b"click"
     contents = [f"{DELIVERY_ID}\0{TO.email}\0\0{url}".encode() for url in urls]
     sealed = [cipher.encrypt(content, [head, purpose]) for content in contents]
+    alone = [cipher.encrypt(content, None) for content in contents]
     pytracking: Any = import_module("pytracking")
     fernet: Any = import_module("cryptography.fernet").Fernet
     theirs = pytracking.Configuration(
@@ -341,9 +342,11 @@ def tokens_section(_mails: Mails, rounds: int, seconds: float) -> list[Round]:
     once: dict[str, Callable[[], object]] = {
         "custom_smtp, sealed": lambda: [TOKENS.issue(Claim(DELIVERY_ID, TO.email, url)) for url in urls],
         "AES-SIV, sealed": lambda: [cipher.encrypt(content, [head, purpose]) for content in contents],
+        "AES-SIV of the content alone, sealed": lambda: [cipher.encrypt(content, None) for content in contents],
         "pytracking with Fernet, sealed": lambda: [issued(url) for url in urls],
         "custom_smtp, opened": lambda: [TOKENS.read(token, Purpose.CLICK) for token in tokens],
         "AES-SIV, opened": lambda: [cipher.decrypt(each, [head, purpose]) for each in sealed],
+        "AES-SIV of the content alone, opened": lambda: [cipher.decrypt(each, None) for each in alone],
         "pytracking with Fernet, opened": lambda: [read(click) for click in clicks],
     }
     done = contest([Contestant(name, each, len(MANY) / 1e3) for name, each in once.items()], rounds, seconds)

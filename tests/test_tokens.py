@@ -125,17 +125,17 @@ def test_issued_together_they_are_the_same_tokens(asked: list[tuple[Claim, list[
         (
             "",
             Purpose.CLICK,
-            "ATbPdGvZSoV2EdcpyljG_O0l4RVX3X-1ZyQea4hAu4CktQTl6ANDNt6uMRlYSSjZfhJIt7XizORx1e4JAnOM318J",
+            "AVnxk9n4fFqzOg-Fj5Fo3zTgMV-VG1MfMjAufJAtDoSVcPy6OH2VjOxb0l_Ym0Uk17Uc4JNBpXP0Xhrfj_tWGaZ5",
         ),
         (
             "l",
             Purpose.CLICK,
-            "ATbPdGt9BtULlzqzDGBbUSB3imR2I3XhPUubDSmG6bbR22OuRHK-HY3La4fUzs6dYsNQQCW3F_VKxR84J9V2Tgrx",
+            "AVnxk9nFF1Aloyw5sRtv247RW8odpJdJfZ7QNoQ8tcelBOxasT75hOtM4jvWWnyJgb6SyJQq-TP9q3uyNt0pL2R7",
         ),
         (
             "ll",
             Purpose.OPEN,
-            "ATbPdGuaAgwgw_J0U7UH5iy_BvsX5SIrIKDu9EtHAyQS6sgcpnyIFma2NQDiP0OYaUtGvT4FmtxQAgnDSIgZtvut",
+            "AVnxk9mWJoQrKSUWCgEvleWyISf_MzC0Zx3NnmUcNm1rqEZnU8RzPlFRpSBdxhOVZuYErTsRixrTVyKiw-feuNOU",
         ),
     ],
 )

@@ -5,7 +5,7 @@ be read in it, the same claim always gives the same token, and one changed bit m
 
     base64url( version (1 byte) | key id (4) | synthetic IV (16) | sealed claim )
 
-The version, the key id and the purpose are authenticated with it, so that an open's token is no click's.
+Each purpose has a key of its own, derived from the one that is given, so that an open's token is no click's.
 
 Keys rotate by id: the first one seals, every one opens. To rotate, give all that read the new key behind the old one,
 then put it in front where tokens are issued, and keep the old one for as long as its mails may be read. To retire a key
@@ -16,7 +16,7 @@ Where a URL must be short, see `custom_smtp.short_tokens`.
 """
 
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -43,17 +43,18 @@ AGING = frozenset({Purpose.CLICK, Purpose.OPEN})
 _VERSION = b"\x01"
 _KEY_OCTETS = 32
 _KEY_ID_OCTETS = 4
+_CIPHER_OCTETS = 64  # AES-256-SIV takes two keys of 32
 _HEAD = len(_VERSION) + _KEY_ID_OCTETS
 _DAY = timedelta(days=1)
 
 
 @frozen
 class _Seal:
-    """One key, ready for use: what its tokens begin with, its cipher, and what it authenticates for each purpose."""
+    """One key, ready for use: what its tokens begin with, and how it seals and opens them for each purpose."""
 
     head: bytes
-    cipher: AESSIV
-    associated: dict[bytes, list[bytes]]
+    encrypt: dict[bytes, Callable[[bytes, None], bytes]]
+    decrypt: dict[bytes, Callable[[bytes, None], bytes]]
 
 
 def _keys(keys: Iterable[bytes]) -> tuple[bytes, ...]:
@@ -144,17 +145,17 @@ class Tokens:
 
     def _sealed(self, contents: Iterable[tuple[bytes, Purpose]]) -> list[str]:
         """The token for each content and purpose."""
-        head, encrypt, associated_of = self._first.head, self._first.cipher.encrypt, self._first.associated
+        head, encrypt_for = self._first.head, self._first.encrypt
         day = b"" if self.age_limit is None else b"%d%b" % (self._today(), _DATED)
         sealed = []
         for content, purpose in contents:
             try:
-                associated = associated_of[purpose]
+                encrypt = encrypt_for[purpose]
             except (KeyError, TypeError) as error:
                 raise MailError(f"{purpose!r} is no purpose: use Purpose.CLICK, OPEN or UNSUBSCRIBE") from error
             whole = day + content if day and purpose in AGING else content
             whole += _PADDING[len(whole) % 3]
-            sealed.append(b2a_base64(head + encrypt(whole, associated)))
+            sealed.append(b2a_base64(head + encrypt(whole, None)))
         tokens = b"".join(sealed).translate(_URL_SAFE).decode().split("\n")[:-1]  # a line each
         if tokens and len(max(tokens, key=len)) > LONGEST_TOKEN:
             raise TokenError(f"the claim is too long for a token of {LONGEST_TOKEN} characters: shorten its URL")
@@ -171,7 +172,7 @@ class Tokens:
                 raise TokenError(_NOT_OURS)
             sealed = a2b_base64(token.encode().translate(_STANDARD), strict_mode=True)
             seal = self._seals[sealed[:_HEAD]]
-            content = seal.cipher.decrypt(sealed[_HEAD:], seal.associated[purpose])
+            content = seal.decrypt[purpose](sealed[_HEAD:], None)
         except (ValueError, KeyError, InvalidTag, TypeError, AttributeError) as error:
             raise TokenError(_NOT_OURS) from error
         return Claim.unpacked(self._of_age(content) if _DATED in content else content)
@@ -208,7 +209,14 @@ _STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
 
 
 def _seal(key: bytes) -> _Seal:
-    """Derive what is used from what is given (RFC 5869): an id that may be seen, and a key for AES-256-SIV."""
-    derived = HKDF(SHA256(), length=_KEY_ID_OCTETS + 64, salt=None, info=b"custom_smtp token 1").derive(key)
-    head = _VERSION + derived[:_KEY_ID_OCTETS]
-    return _Seal(head, AESSIV(derived[_KEY_ID_OCTETS:]), {purpose: [head, purpose] for purpose in Purpose})
+    """Derive what is used from what is given (RFC 5869): an id that may be seen, and keys for AES-256-SIV."""
+
+    def derived(name: bytes, octets: int) -> bytes:
+        return HKDF(SHA256(), length=octets, salt=None, info=b"custom_smtp token 1 " + name).derive(key)
+
+    ciphers: dict[bytes, AESSIV] = {purpose: AESSIV(derived(purpose, _CIPHER_OCTETS)) for purpose in Purpose}
+    return _Seal(
+        _VERSION + derived(b"id", _KEY_ID_OCTETS),
+        {purpose: cipher.encrypt for purpose, cipher in ciphers.items()},
+        {purpose: cipher.decrypt for purpose, cipher in ciphers.items()},
+    )
