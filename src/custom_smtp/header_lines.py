@@ -61,7 +61,8 @@ def author(sender: Address) -> str:
 
 def mailboxes(name: str, several: Iterable[Address]) -> str:
     """A header of addresses, each on a line of its own."""
-    return f"{name}: " + ",\r\n ".join([_mailbox(address, len(name) + 2) for address in several])
+    begun = len(name) + 2
+    return f"{name}: " + ",\r\n ".join([_mailbox(address, begun) for address in several])
 
 
 def _mailbox(address: Address, begun: int) -> str:
@@ -83,9 +84,10 @@ def _phrase(name: str) -> str:
 def _encoded_words(text: str, *, room: int) -> str:
     """RFC 2047: UTF-8 in words of at most 75 characters, none of which splits a character; `room` is the first's."""
     raw = text.encode()
-    escaped = len(raw.translate(None, _Q_LITERAL))
-    words = _q_words if 2 * escaped <= len(raw) / 3 else _b_words
-    return "\r\n ".join(words(raw, max(min(room, _ENCODED_WORD), 2 * _OVERHEAD) - _OVERHEAD))
+    limit = max(min(room, _ENCODED_WORD), 2 * _OVERHEAD) - _OVERHEAD
+    if 2 * len(raw.translate(None, _Q_LITERAL)) <= len(raw) / 3:
+        return "\r\n ".join(_q_words(raw, limit))
+    return _b(raw) if len(raw) <= limit // 4 * 3 else "\r\n ".join(_b_words(raw, limit))
 
 
 _OVERHEAD = len("=?utf-8?q??=")

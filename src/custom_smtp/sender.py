@@ -169,17 +169,26 @@ class Preparation:
 
     def _template(self, mail: FilledMail) -> CompiledTemplate:
         """Its template, compiled when the first of its mails is sent."""
-        hosts = tuple(self._base_url(part, mail) for part in (self._tracker, self.unsubscribe) if part is not None)
-        by_hosts = self._compiled.setdefault(mail.merge, {})
-        if hosts not in by_hosts:
-            by_hosts[hosts] = compile_template(
+        by_hosts = self._compiled.get(mail.merge)
+        if by_hosts is None:
+            by_hosts = self._compiled.setdefault(mail.merge, {})
+        hosts = self._hosts(mail)
+        compiled = by_hosts.get(hosts)
+        if compiled is None:
+            compiled = by_hosts[hosts] = compile_template(
                 mail.merge,
                 tracker=None if self._tracker is None else self._branded(self._tracker, mail),
                 unsubscribe=None if self.unsubscribe is None else self._branded(self.unsubscribe, mail),
                 marks=self._marks,
                 text_from_html=self.text_from_html,
             )
-        return by_hosts[hosts]
+        return compiled
+
+    def _hosts(self, mail: FilledMail) -> tuple[str, ...]:
+        """The hosts that its links lead over, where that is for its From domain to say."""
+        if self.links is None:
+            return ()
+        return tuple(self._base_url(part, mail) for part in (self._tracker, self.unsubscribe) if part is not None)
 
     def _require_known_domain(self, mail: ToSend) -> None:
         if self.domains is not None and mail.sender.domain not in self.domains:

@@ -16,7 +16,7 @@ Where a URL must be short, see `custom_smtp.short_tokens`.
 """
 
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -145,21 +145,26 @@ class Tokens:
 
     def _sealed(self, contents: Iterable[tuple[bytes, Purpose]]) -> list[str]:
         """The token for each content and purpose."""
-        head, encrypt_for = self._first.head, self._first.encrypt
-        day = b"" if self.age_limit is None else b"%d%b" % (self._today(), _DATED)
-        sealed = []
-        for content, purpose in contents:
-            try:
-                encrypt = encrypt_for[purpose]
-            except (KeyError, TypeError) as error:
-                raise MailError(f"{purpose!r} is no purpose: use Purpose.CLICK, OPEN or UNSUBSCRIBE") from error
-            whole = day + content if day and purpose in AGING else content
-            whole += _PADDING[len(whole) % 3]
-            sealed.append(b2a_base64(head + encrypt(whole, None)))
-        tokens = b"".join(sealed).translate(_URL_SAFE).decode().split("\n")[:-1]  # a line each
-        if tokens and len(max(tokens, key=len)) > LONGEST_TOKEN:
+        head, encrypt = self._first.head, self._first.encrypt
+        if self.age_limit is not None:
+            contents = self._dated(contents)
+        try:
+            lines = [
+                b2a_base64(head + encrypt[purpose](content + _PADDING[len(content) % 3], None))
+                for content, purpose in contents
+            ]
+        except (KeyError, TypeError) as error:
+            raise MailError("that is no purpose: use Purpose.CLICK, OPEN or UNSUBSCRIBE") from error
+        together = b"".join(lines)
+        if len(together) > LONGEST_TOKEN and any(len(line.rstrip()) > LONGEST_TOKEN for line in lines):
             raise TokenError(f"the claim is too long for a token of {LONGEST_TOKEN} characters: shorten its URL")
-        return tokens
+        return together.translate(_URL_SAFE).decode().split("\n")[:-1]
+
+    def _dated(self, contents: Iterable[tuple[bytes, Purpose]]) -> Iterator[tuple[bytes, Purpose]]:
+        """With the day of issue in front, where that counts."""
+        day = b"%d%b" % (self._today(), _DATED)
+        for content, purpose in contents:
+            yield (day + content if purpose in AGING else content), purpose
 
     def read(self, token: str, /, purpose: Purpose = Purpose.CLICK) -> Claim:
         """What a token of ours says.
