@@ -255,7 +255,7 @@ class FilledMail:
     @property
     def smtputf8(self) -> bool:
         """Whether an address in it needs a server with SMTPUTF8 (RFC 6531)."""
-        return self.merge.smtputf8 or not self.to.local.isascii()
+        return self.merge.smtputf8 or not (self.to.email.isascii() or self.to.local.isascii())
 
     def as_mail(self) -> Mail:
         """The same as a `Mail`, to look at: with the values in its texts, which a sender would read like any text."""

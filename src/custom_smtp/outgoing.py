@@ -98,11 +98,9 @@ class WireForm(bytes):
 
     Attributes:
         dotted: whether a line begins with a dot, which SMTP doubles (RFC 5321 section 4.5.2).
-        eight_bit: whether it needs a server with 8BITMIME (RFC 6152).
     """
 
     dotted: bool
-    eight_bit: bool
 
     def __new__(cls, content: bytes, /) -> Self:
         """Look the content through.
@@ -118,8 +116,13 @@ class WireForm(bytes):
     def written(cls, content: bytes, /, *, dotted: bool) -> Self:
         """For writers alone: content that is known to have this form, since it was written so."""
         form = super().__new__(cls, content)
-        form.dotted, form.eight_bit = dotted, not content.isascii()
+        form.dotted = dotted
         return form
+
+    @property
+    def eight_bit(self) -> bool:
+        """Whether it needs a server with 8BITMIME (RFC 6152)."""
+        return not self.isascii()
 
 
 def _looked_through(content: bytes) -> bool:
