@@ -141,11 +141,12 @@ class Layout:
             tokens: one for each of ``tokens``.
             values: the links, fields and links to unsubscribe, in quoted-printable.
         """
-        first, *rest = self.static
+        static = self.static
         if not self.row[1:]:
-            return head + first
+            return head + static[0]
         lines = self._lines_of(tuple(map(len, tokens)))
-        return SOFT_BREAK.join(lines.in_order((head + first, *rest, *lines.cut("".join(tokens).encode()), *values)))
+        whole = (head + static[0], *static[1:], *lines.cut("".join(tokens).encode()), *values)
+        return SOFT_BREAK.join(lines.in_order(whole))
 
     @_lines_of.default
     def _of_few_lengths(self) -> Callable[[tuple[int, ...]], "_Lines"]:
@@ -215,9 +216,8 @@ class CompiledTemplate:
         head = header(mail, self._headers(mail, delivery_id, leaving), delivery_id, at)
         tokens, links = self._tokens_and_links(layout, reader, mail.values)
         fields = [slot.place.written(mail.values[slot.name]) for slot in layout.fields]
-        values = map(
-            quoted_printable, (*links, *fields, *[self._link_to_leave(each, leaving) for each in layout.leaving])
-        )
+        links_to_leave = [self._link_to_leave(each, leaving) for each in layout.leaving]
+        values = map(quoted_printable, (*links, *fields, *links_to_leave))
         return WireForm.written(layout.joined(head, tokens, values), dotted=self._dotted)
 
     def _headers(self, mail: FilledMail, delivery_id: DeliveryId, leaving: str | None) -> Headers:

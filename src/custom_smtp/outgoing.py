@@ -46,7 +46,7 @@ def _occasions(several: Iterable[Notify]) -> tuple[Notify, ...]:
 
 def _an_envelope_id(_instance: object, _attribute: "Attribute[Any]", text: str) -> None:
     # RFC 3461 section 4.4: 100 characters once they are spelled, and each may be spelled with three.
-    if not isinstance(text, str) or not _ENVELOPE_ID.fullmatch(text):
+    if text != "" and not (isinstance(text, str) and _ENVELOPE_ID.fullmatch(text)):
         raise MailError(f"{shown(text)} is no envelope id: use up to 100 letters, digits, '.', '_' or '-'")
 
 

@@ -76,6 +76,7 @@ class Template:
     _in_structure: frozenset[str] = field(init=False, repr=False)
     _as_urls: frozenset[str] = field(init=False, repr=False)
     _in_paths: frozenset[str] = field(init=False, repr=False)
+    _fills_headers: bool = field(init=False, repr=False)
 
     @merge.default
     def _found(self) -> MergeMail:
@@ -107,6 +108,10 @@ class Template:
     def _names_in_paths(self) -> frozenset[str]:
         return self._names_in(Place.PATH)
 
+    @_fills_headers.default
+    def _a_header_has_a_field(self) -> bool:
+        return any(value.slots for _, value in self.merge.headers)
+
     def _names_in(self, *places: Place) -> frozenset[str]:
         return frozenset(slot.name for slot in self.merge.slots if slot.place in places)
 
@@ -135,7 +140,7 @@ class Template:
         )
 
     def _headers(self, said: Mapping[str, str]) -> Headers:
-        if not any(value.slots for _, value in self.merge.headers):
+        if not self._fills_headers:
             return self.merge.mail.headers
         return tuple((name, filled(value, said)) for name, value in self.merge.headers)
 
