@@ -44,6 +44,7 @@ from custom_smtp import (
 from custom_smtp.branding import LinkDomains, LinkReport
 from custom_smtp.claims import Claim, Lead, Purpose
 from custom_smtp.dkim import DkimSigner
+from custom_smtp.dkim_canonical import Form, canonical_body
 from custom_smtp.dkim_verification import Verdict, verify_signatures
 from custom_smtp.edge.threads import InThread
 from custom_smtp.errors import MailError
@@ -85,7 +86,11 @@ def filled(mail: Mail, /, **values: Value) -> FilledMail:
 
 def written(mail: Mail | FilledMail, by: Preparation = EVERYTHING) -> EmailMessage:
     content = by.prepare(mail).outgoing.content
-    assert WireForm(bytes(content)).dotted == cast(WireForm, content).dotted
+    assert isinstance(content, WireForm)
+    assert WireForm(bytes(content)).dotted == content.dotted
+    if content.canonical:
+        body = content.partition(b"\r\n\r\n")[2]
+        assert canonical_body(body, Form.SIMPLE) == canonical_body(body, Form.RELAXED) == body
     return BytesParser(policy=default).parsebytes(content)
 
 
@@ -99,6 +104,28 @@ def meaning(message: EmailMessage) -> Any:
         inside = _lines(content) if isinstance(content, str) else content
     kind = {name: value for name, value in message["Content-Type"].params.items() if name not in HOW}
     return headers, message.get_content_type(), message.get_filename(), kind, inside
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "canonical"),
+    [
+        ("Hello {{ a }}, how are you?\n", "Ada", True),
+        ("Hello {{ a }}, how are you?\n", "Ada  L", False),
+        ("Hello {{ a }}, how are you?\n", "Ada\tL", False),
+        ("Hello {{ a }}, how are you?\n", " Ada ", True),
+        ("Hello  {{ a }}", "Ada", False),
+        ("Hello\t{{ a }}", "Ada", False),
+        ("Hello {{ a }}", "Ada", False),  # the line end that follows a soft one is an empty line to DKIM
+        ("Hello {{ a }}.\n\n", "Ada", False),
+    ],
+)
+def test_what_dkim_need_not_look_at_is_known(text: str, value: str, canonical: bool) -> None:
+    one = filled(a_mail(text=text), a=value)
+    content = preparation().prepare(one).outgoing.content
+    assert cast(WireForm, content).canonical is canonical
+    written(one, preparation())
+    signer = DkimSigner([ed25519()])
+    assert signer.sign(content, NOON) == signer.sign(bytes(content), NOON)
 
 
 HOW = frozenset({"content-type", "content-transfer-encoding", "boundary", "charset"})

@@ -21,6 +21,7 @@ from attrs import evolve, field, frozen
 from .body_encodings import SOFT_BREAK, Encoding, quoted_printable
 from .claims import Lead, Purpose
 from .compiled_mail import CompiledMail, Reader
+from .dkim_canonical import has_blanks_to_relax
 from .html import Link
 from .identifiers import DeliveryId
 from .link_rules import Choice, LinkChooser, Skip
@@ -108,6 +109,8 @@ class Layout:
     links: tuple[PersonalLink, ...]
     fields: tuple[Slot, ...]
     leaving: tuple[Leaving, ...]
+    canonical: bool = field(init=False)
+    """Whether what is the same for everybody stands in every form that DKIM hashes (see `WireForm`)."""
     _lines_of: Callable[[tuple[int, ...]], "_Lines"] = field(init=False, repr=False, eq=False)
 
     @classmethod
@@ -147,6 +150,11 @@ class Layout:
         lines = self._lines_of(tuple(map(len, tokens)))
         whole = (head + static[0], *static[1:], *lines.cut("".join(tokens).encode()), *values)
         return SOFT_BREAK.join(lines.in_order(whole))
+
+    @canonical.default
+    def _hashed_as_it_stands(self) -> bool:
+        ends_once = not (SOFT_BREAK + self.static[-1]).endswith(b"\n\r\n")  # all that is written here ends with CRLF
+        return ends_once and not any(has_blanks_to_relax(piece + SOFT_BREAK) for piece in self.static)
 
     @_lines_of.default
     def _of_few_lengths(self) -> Callable[[tuple[int, ...]], "_Lines"]:
@@ -217,8 +225,9 @@ class CompiledTemplate:
         tokens, links = self._tokens_and_links(layout, reader, mail.values)
         fields = [slot.place.written(mail.values[slot.name]) for slot in layout.fields]
         links_to_leave = [self._link_to_leave(each, leaving) for each in layout.leaving]
-        values = map(quoted_printable, (*links, *fields, *links_to_leave))
-        return WireForm.written(layout.joined(head, tokens, values), dotted=self._dotted)
+        values = [*map(quoted_printable, (*links, *fields, *links_to_leave))]
+        canonical = layout.canonical and not any(b"  " in value or b"\t" in value for value in values)
+        return WireForm.written(layout.joined(head, tokens, values), dotted=self._dotted, canonical=canonical)
 
     def _headers(self, mail: FilledMail, delivery_id: DeliveryId, leaving: str | None) -> Headers:
         headers = mail.headers

@@ -173,9 +173,10 @@ class DkimSigner:
         fields = canonical_fields(head, self.headers)
         ways = self._ways_for(fields.get(b"from", []))
         names, signed = self._chosen(fields)
-        digest = sha256(canonical_body(body, self.body)).digest()
+        digest = sha256(body if mail.canonical else canonical_body(body, self.body)).digest()
         told = b"%b%b\r\n bh=%b;\r\n b=" % (self._times(at), _names_tag(names), b2a_base64(digest, newline=False))
-        return WireForm.written(b"".join([*(way.header(signed, told) for way in ways), mail]), dotted=mail.dotted)
+        whole = b"".join([*(way.header(signed, told) for way in ways), mail])
+        return WireForm.written(whole, dotted=mail.dotted, canonical=mail.canonical)
 
     def _chosen(self, fields: Fields) -> tuple[tuple[bytes, ...], bytes]:
         """What ``h=`` names, and the header fields that this means, as they are hashed."""

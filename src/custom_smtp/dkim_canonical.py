@@ -76,7 +76,7 @@ def _relaxed(head: bytes) -> bytes:
 
 def canonical_body(body: bytes, form: Form) -> bytes:
     """A body as it is hashed (RFC 6376 sections 3.4.3 and 3.4.4)."""
-    if form is Form.RELAXED and _has_blanks_to_relax(body):
+    if form is Form.RELAXED and has_blanks_to_relax(body):
         body = _RUN.sub(b" ", body.replace(b"\t", b" ")).replace(b" \r\n", b"\r\n").removesuffix(b" ")
     if body.endswith(b"\r\n") and not body.endswith(b"\n\r\n") and len(body) > 2:
         return body
@@ -84,7 +84,8 @@ def canonical_body(body: bytes, form: Form) -> bytes:
     return body[:end] + b"\r\n" if end or form is Form.SIMPLE else b""
 
 
-def _has_blanks_to_relax(body: bytes) -> bool:
+def has_blanks_to_relax(body: bytes) -> bool:
+    """Whether the relaxed form of a body has fewer blanks."""
     # Most bodies have none, and are hashed as they stand. A CR made a space, one search finds both: blanks that stand
     # together, and those that end a line. (From behind it is twice as quick.)
     return b"\t" in body or body.endswith(b" ") or body.replace(b"\r", b" ").rfind(b"  ") >= 0

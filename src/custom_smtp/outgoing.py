@@ -98,9 +98,12 @@ class WireForm(bytes):
 
     Attributes:
         dotted: whether a line begins with a dot, which SMTP doubles (RFC 5321 section 4.5.2).
+        canonical: whether its body is known to stand in every form that DKIM hashes (RFC 6376 section 3.4): no blanks
+            together or at a line's end, no tab, and one line end at its own end.
     """
 
     dotted: bool
+    canonical: bool
 
     def __new__(cls, content: bytes, /) -> Self:
         """Look the content through.
@@ -113,10 +116,10 @@ class WireForm(bytes):
         return cls.written(content, dotted=_looked_through(content))
 
     @classmethod
-    def written(cls, content: bytes, /, *, dotted: bool) -> Self:
+    def written(cls, content: bytes, /, *, dotted: bool, canonical: bool = False) -> Self:
         """For writers alone: content that is known to have this form, since it was written so."""
         form = super().__new__(cls, content)
-        form.dotted = dotted
+        form.dotted, form.canonical = dotted, canonical
         return form
 
     @property
