@@ -226,7 +226,7 @@ class CompiledTemplate:
         fields = [slot.place.written(mail.values[slot.name]) for slot in layout.fields]
         links_to_leave = [self._link_to_leave(each, leaving) for each in layout.leaving]
         values = [*map(quoted_printable, (*links, *fields, *links_to_leave))]
-        canonical = layout.canonical and not any(b"  " in value or b"\t" in value for value in values)
+        canonical = layout.canonical and _has_single_blanks(b"\n".join(values))
         return WireForm.written(layout.joined(head, tokens, values), dotted=self._dotted, canonical=canonical)
 
     def _headers(self, mail: FilledMail, delivery_id: DeliveryId, leaving: str | None) -> Headers:
@@ -294,6 +294,10 @@ class CompiledTemplate:
             f"Content-Type: {content_type.replace('us-ascii', 'utf-8')}\r\nContent-Transfer-Encoding: {encoding}\r\n",
             (*content, quoted_printable(pieces.static[-1])),
         )
+
+
+def _has_single_blanks(values: bytes) -> bool:
+    return b"  " not in values and b"\t" not in values
 
 
 def _ended(text: str) -> str:

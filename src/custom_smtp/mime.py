@@ -54,20 +54,18 @@ def header(mail: Headed, further: Headers, delivery_id: DeliveryId, at: datetime
     return "\r\n".join([*header_lines(mail, further, delivery_id, at), ""]).encode()
 
 
-def header_lines(mail: Headed, further: Headers, delivery_id: DeliveryId, at: datetime) -> Iterator[str]:
+def header_lines(mail: Headed, further: Headers, delivery_id: DeliveryId, at: datetime) -> list[str]:
     """All headers but those of the body, folded, the last line of each not yet ended."""
-    yield author(mail.sender)
-    yield mailboxes("To", mail.shown_to or (mail.to,))
+    lines = [author(mail.sender), mailboxes("To", mail.shown_to or (mail.to,))]
     if mail.shown_cc:
-        yield mailboxes("Cc", mail.shown_cc)
+        lines.append(mailboxes("Cc", mail.shown_cc))
     if mail.reply_to is not None:
-        yield mailboxes("Reply-To", (mail.reply_to,))
-    yield unstructured("Subject", mail.subject)
-    yield date(at)
-    yield f"Message-ID: {message_id(mail, delivery_id)}"
-    yield "MIME-Version: 1.0"
+        lines.append(mailboxes("Reply-To", (mail.reply_to,)))
+    lines += unstructured("Subject", mail.subject), date(at), f"Message-ID: {message_id(mail, delivery_id)}"
+    lines.append("MIME-Version: 1.0")
     for name, value in further:
-        yield unstructured(name, value) if is_free_text(name) else folded(f"{name}: {value}")
+        lines.append(unstructured(name, value) if is_free_text(name) else folded(f"{name}: {value}"))
+    return lines
 
 
 # The body
