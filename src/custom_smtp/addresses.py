@@ -42,8 +42,11 @@ _LABEL_LETTERS = 63 * 4  # more than any label needs, before its letters are com
 def _an_address(_instance: object, _attribute: "Attribute[Any]", email: str) -> None:
     if not isinstance(email, str):
         raise MailError(f"{shown(email)} is not an address: write text such as 'ada@example.net'")
-    if len(email) < _LOCAL_OCTETS and _USUAL.fullmatch(email):
-        return
+    if len(email) >= _LOCAL_OCTETS or not _USUAL.fullmatch(email):
+        _look_through(email)
+
+
+def _look_through(email: str) -> None:
     if found := CONTROL.search(email):
         raise MailError(
             f"the address {shown(email)} holds a line break or control character at {found.start()}: take it out"
