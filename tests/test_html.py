@@ -133,6 +133,9 @@ def test_a_link_is_found_however_it_is_written(text: str, value: str, quote: str
         "<svg><font color=red><style><a href=x></style>",
         "<script><!-- <script></script> <a href=x> </script>",
         "<title><a href=x>",
+        '<style title=">\n</style>"><a href=x>',
+        '<title lang=">" dir="</title>"><a href=x></title>',
+        '<script type=">x</script>"><a href=x>',
     ],
 )
 def test_what_is_no_link_is_left(text: str) -> None:
@@ -536,6 +539,8 @@ SHAPES: dict[str, Callable[[int], str]] = {
     "pictures in pictures": lambda n: "<svg><desc>" * n + "</mi>" * n + "</desc>" * n,
     "sections": lambda n: "<svg>" + "<![CDATA[" * n,
     "bodies": lambda n: "</body>" * n,
+    "styles in values": lambda n: '<style a="<style a=" b="' * n,
+    "styles with values": lambda n: "<style" + ' a="<style"' * n,
 }
 
 

@@ -68,8 +68,11 @@ _OPENS = rf"{_LINK}|{_one_of('base', 'svg', 'math', *_RAW)}|/{_one_of('body')}"
 
 # Most tags can be told from the ones that matter by two letters.
 _MAY_MATTER = rf"[aA][rR{_SPACE}/>]|[vV]:|/[bB]|!-|[sS][cCtTvV]|[tT][eEiI]|[bBmM][aA]|[xXiInNpP][mMfFoOlL]"
+_QUICK = r"""(?:[ ][A-Za-z:-]++="[^"]*+")*[ ]?/?"""
+"""Attributes as nearly all are written, seen at one look."""
+
 _DULL = rf"""[^<]*+(?:<(?:
-    (?!{_MAY_MATTER})[A-Za-z0-9:]++(?:[ ][A-Za-z:-]++="[^"]*+")*[ ]?/?>
+    (?!{_MAY_MATTER})[A-Za-z0-9:]++{_QUICK}>
   | /(?![bB])[A-Za-z][A-Za-z0-9:]*+>
   | (?!{_OPENS})/?[A-Za-z][^{_SPACE}/>]*+{_ATTRIBUTES}>
   | (?:!(?!--)|\?|/(?![A-Za-z]))[^>]*+>
@@ -86,7 +89,7 @@ _CANDIDATE = re.compile(
     rf"""<(?![/tT][^bBeEiI])(?={_MAY_MATTER})(?:
     {_LINK}
   | !--(?!-?>|[^<]*-->|<!\[endif\]-->|{_IF})
-  | (?P<raw_name>{_one_of(*_RAW)})(?!(?<!{_any_case("plaintext")})[^<>]*+>[^<]*+</(?P=raw_name)[{_SPACE}/>])
+  | (?P<raw_name>{_one_of(*_RAW)})(?!(?<!{_any_case("plaintext")}){_QUICK}>[^<]*+</(?P=raw_name)[{_SPACE}/>])
   | /{_one_of("body")}
   | {_one_of("base", "svg", "math")}
 )""",
