@@ -74,6 +74,11 @@ def test_no_reader_of_a_location_sees_another_host(target: str, leads_to: str) -
 @pytest.mark.parametrize(
     "link",
     [
+        "https://a.example\uff1a80/",
+        "https://a.example:\uff18\uff10/",
+        "https://\uff3b::1\uff3d/",
+        "https://a\u202eb.example/",
+        "https://\u00ad/",
         "https://shop.example/\x01a",
         "https://shop.example/\x85",
         "https://shop.example/\u2028",
@@ -128,10 +133,52 @@ def test_a_named_placeholder_is_seen(link: str) -> None:
         "https://a.example/?v=%{id}",
         "https://a.example/[% id %]",
         "https://a.example/[%id%]",
+        "https://a.example/?n={first name}&b",
     ],
 )
 def test_a_placeholder_in_single_brackets_is_seen(link: str) -> None:
     assert unfinished(link)
+
+
+@pytest.mark.parametrize("mark", ["-{}-", "${}$", "~{}~", "[{}]", "[{},fallback=there]", "#{}#", "##{}##", "@@{}@@"])
+@pytest.mark.parametrize("name", ["email", "EMAIL", "first_name", "SUBSCRIBER.EMAIL"])
+def test_a_placeholder_that_is_all_of_a_value_is_seen(mark: str, name: str) -> None:
+    placeholder = mark.format(name)
+    assert unfinished(f"https://a.example/?a={placeholder}")
+    assert unfinished(f"https://a.example/?a={placeholder}&b=1#c")
+    assert unfinished(f"https://a.example/{placeholder}/b")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://a.example/?a=%7B%7Bemail%7D%7D",
+        "https://a.example/%7b%7b%20email%20%7d%7d",
+        "https://a.example/%7B%25%20if%20a%20%25%7D",
+        "https://a.example/?a=*%7CEMAIL%7C*",
+    ],
+)
+def test_a_placeholder_that_an_editor_has_encoded_is_seen(link: str) -> None:
+    assert unfinished(link)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://a.example/a-b-c/-/d",
+        "https://a.example/-b-c",
+        "https://a.example/?v=-b-c&w=--&x=-7-",
+        "https://a.example/?$top=1&$skip=2&a=$",
+        "https://a.example/~ada/~",
+        "https://a.example/?a=[1,2]&b=[]",
+        "https://a.example/[a].html",
+        "https://a.example/#a",
+        "https://a.example/?mail=ada@b.example",
+        "https://a.example/?q=%7B%22a%22:%7B%22b%22:1%7D%7D",
+    ],
+)
+def test_marks_that_some_urls_have_are_no_placeholder(link: str) -> None:
+    assert not unfinished(link)
 
 
 @pytest.mark.parametrize(
