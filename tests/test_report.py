@@ -5,6 +5,7 @@ from html import unescape
 from html.parser import HTMLParser
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,9 +33,21 @@ from custom_smtp.events import (
 )
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.mail import Mail
+from custom_smtp.memory import MemoryJournal
 from custom_smtp.mime import render
 from custom_smtp.replies import Reply
-from custom_smtp.report import LINKS_SHOWN, Campaign, Figures, LinkReactions, Reactions, figures, page
+from custom_smtp.report import (
+    LINKS_SHOWN,
+    AggregateFigures,
+    Campaign,
+    Figures,
+    LinkReactions,
+    Reactions,
+    aggregate,
+    figures,
+    page,
+)
+from custom_smtp.state import Count
 from custom_smtp.timeline import timeline
 from custom_smtp.tokens import Claim, Tokens
 from custom_smtp.tracking import Tracker
@@ -212,6 +225,63 @@ def test_what_machines_did_is_not_drawn_over_time() -> None:
     by_machine, by_person = Opened(about(minute=9), prefetched=True), Opened(about(minute=10))
     assert "Opened over time" not in shown(kept(mail(text="x")), happened=[TAKEN, by_machine])
     assert "Opened over time: 1 in all" in shown(kept(mail(text="x")), happened=[TAKEN, by_machine, by_person])
+
+
+# Mails that were tracked as a whole
+
+
+def unnamed(minute: float) -> About:
+    return About(
+        delivery_id=None, recipient="", at=NOON + timedelta(minutes=minute), source="tracking", key=f"{minute}"
+    )
+
+
+CURL = "curl/8.0"
+AS_A_WHOLE: tuple[Event, ...] = (
+    Opened(unnamed(1), campaign="news"),
+    Opened(unnamed(2), campaign="news"),
+    Opened(unnamed(3), campaign="news", user_agent=CURL),
+    Opened(unnamed(4), campaign="receipts"),
+    Clicked(unnamed(5), "https://a.example/", link="1", campaign="news"),
+    Clicked(unnamed(6), "https://b.example/", link="2", campaign="news"),
+    Clicked(unnamed(7), "https://b.example/", link="t1", campaign="news"),
+    Clicked(unnamed(8), "https://b.example/?again", link="button", campaign="news", user_agent=CURL),
+)
+
+
+def test_what_names_nobody_is_counted_by_request() -> None:
+    told = aggregate([*AS_A_WHOLE, *AS_A_WHOLE], campaign="news")
+    assert (told.opens, told.clicks) == (Count(2, 1), Count(3, 1))
+    assert list(told.links.items()) == [
+        ("https://b.example/", Count(2, 0)),
+        ("https://a.example/", Count(1, 0)),
+        ("button", Count(0, 1)),
+    ]
+    assert aggregate(AS_A_WHOLE).opens == Count(3, 1)
+
+
+def test_what_names_somebody_is_no_part_of_it() -> None:
+    told: list[Event] = [
+        Opened(about(), campaign="news"),
+        Opened(evolve(about(), delivery_id=None), campaign="news"),
+        TAKEN,
+    ]
+    assert aggregate(told) == AggregateFigures(opens=Count(), clicks=Count(), links={})
+
+
+def test_a_journal_has_them_together() -> None:
+    journal = MemoryJournal()
+    for event in (*AS_A_WHOLE, Opened(about())):
+        journal.record(event)
+    assert aggregate(journal.of_recipient("")) == aggregate(AS_A_WHOLE)
+
+
+def test_the_page_tells_of_them_beside_the_mails() -> None:
+    one = Campaign(name="News", copies=(), events={}, unnamed=AS_A_WHOLE)
+    html = page("January", [one], at=NOON)
+    assert "name nobody: 3 times opened and 3 times clicked by people, 2 more by machines." in html
+    assert "0 mails: 0 delivered, 0 opened and 0 clicked by people" in html
+    assert "name nobody" not in page("January", [evolve(one, unnamed=())], at=NOON)
 
 
 def test_who_is_a_machine_is_for_a_judge_to_say() -> None:

@@ -27,11 +27,14 @@ class Campaign:
         copies: one for each mail; the first is shown. To save memory the others may come without their content, as
             ``attrs.evolve(copy, content=b"")``; links that each person has of their own are then told apart.
         events: by delivery id. A mail of which nothing is known may be absent; events of other mails are not counted.
+        unnamed: opens and clicks of mails that were tracked as a whole, which name nobody. They are in no mail's
+            figures, and told of beside them.
     """
 
     name: str
     copies: tuple[Copy, ...] = field(converter=_copies)
     events: Mapping[DeliveryId, Sequence[Event]]
+    unnamed: Sequence[Event] = ()
 
     def of(self, copy: Copy) -> Sequence[Event]:
         """What happened to this mail."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
+from ._report_aggregate import AggregateFigures, aggregate
 from ._report_chart import over_time
 from ._report_figures import Campaign, Figures, LinkReactions, Reactions, figures, name_of
 from ._report_links import SameLinks, claim_of
@@ -28,10 +29,12 @@ __all__ = [
     "LINKS_SHOWN",
     "MEANING",
     "PEOPLE_SHOWN",
+    "AggregateFigures",
     "Campaign",
     "Figures",
     "LinkReactions",
     "Reactions",
+    "aggregate",
     "figures",
     "page",
 ]
@@ -229,13 +232,24 @@ def _campaign(campaign: Campaign, tokens: Tokens | None, judge: Judge) -> str:
     told = (
         f'<header><h2><bdi>{plain(campaign.name)}</bdi></h2></header>\n<p class="sentence">{_mails(found.people)}: '
         f"{found.delivered:,} delivered, {found.opened.human:,} opened and {found.clicked.human:,} clicked by people, "
-        f"{found.refused + found.bounced:,} did not arrive.</p>\n"
+        f"{found.refused + found.bounced:,} did not arrive.</p>\n{_as_a_whole(campaign, judge)}"
     )
     if not campaign.copies:
         return f'<section class="campaign">{told}</section>\n'
     return (
         f'<section class="campaign">{told}<div class="mail">{_frame(campaign.copies[0], found, tokens)}'
         f"<div>{_link_table(found)}</div></div></section>\n"
+    )
+
+
+def _as_a_whole(campaign: Campaign, judge: Judge) -> str:
+    told = aggregate(campaign.unnamed, judge=judge)
+    if not (told.opens.all or told.clicks.all):
+        return ""
+    return (
+        f'<p class="sentence">Of mails tracked as a whole, which name nobody: {_times(told.opens.human)} opened and '
+        f"{_times(told.clicks.human)} clicked by people, {told.opens.machine + told.clicks.machine:,} more by "
+        "machines.</p>\n"
     )
 
 
@@ -374,6 +388,10 @@ _PLACE = {stage: place for place, stage in enumerate(_WORDS)}
 
 def _mails(count: int) -> str:
     return "1 mail" if count == 1 else f"{count:,} mails"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def _count(count: int) -> str:
