@@ -485,10 +485,17 @@ def test_tokens_are_what_makes_and_reads_them() -> None:
 def test_whoever_follows_the_hidden_link_is_a_machine(url: str) -> None:
     token = TOKENS.issue(Claim(D1, "ada@example.net", url, HONEYPOT))
     answer = ENDPOINT.answer(Request(path=f"/c/{token}", headers={"user-agent": "Mozilla/5.0 (X11) Firefox/140.0"}))
-    assert answer.response.status == (302 if url else 404)
+    assert answer.response.status == (302 if url else 200)
     [event] = answer.events
     assert isinstance(event, Clicked)
     assert (event.machine, event.evidence, event.link) == (True, (HONEYPOT,), HONEYPOT)
+
+
+def test_the_hidden_link_is_no_dead_one_whatever_the_page_for_those() -> None:
+    token = TOKENS.issue(Claim(D1, "ada@example.net", link=HONEYPOT))
+    endpoint = TrackingEndpoint(TOKENS, fallback=Response(410, (), b"gone"), hosts=["shop.example"])
+    response = endpoint.answer(Request(path=f"/c/{token}")).response
+    assert (response.status, dict(response.headers)["cache-control"]) == (200, "no-store")
 
 
 # --- Links that cannot be looked up

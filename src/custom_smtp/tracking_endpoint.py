@@ -38,6 +38,7 @@ PNG_PIXEL = (
 _NOT_KEPT = (("cache-control", "no-store"), ("x-robots-tag", "noindex"))
 _PLAIN = ("content-type", "text/plain; charset=utf-8")
 _UNKNOWN = Response(404, (_PLAIN, *_NOT_KEPT), b"This link is not known here.\n")
+_TRAPPED = Response(200, (_PLAIN, *_NOT_KEPT), b"There is nothing to see here.\n")
 _NO_SUCH_METHOD = Response(405, (("allow", "GET, HEAD"), _PLAIN, *_NOT_KEPT), b"Only GET and HEAD are answered here.\n")
 _LEADING_ON = (("referrer-policy", "no-referrer"), *_NOT_KEPT)
 _GIF = Response(200, (("content-type", "image/gif"), *_NOT_KEPT), PIXEL)
@@ -85,6 +86,9 @@ class TrackingEndpoint:
     A token may stand in the query instead, as in ``/c?t=<token>``. Each answer carries its event, with the verdict that
     this request alone allows; `custom_smtp.state` gives the final one. A token that is not ours is told from no other:
     a click gets ``fallback``, an open the pixel, and neither an event.
+
+    The hidden link (see `Tracker`) leads to a page without anything on it, and is no dead one: to a scanner that would
+    speak against the mail.
 
     Where the mail was tracked for a campaign as a whole, the event names nobody, and neither the address nor the
     User-Agent is kept.
@@ -161,7 +165,7 @@ class TrackingEndpoint:
             campaign=claim.campaign,
             second_hand=False,
         )
-        return Answer(onward or self.fallback, (self._judged(clicked, facts, kept),))
+        return Answer(onward or _TRAPPED, (self._judged(clicked, facts, kept),))
 
     def _open(self, request: Request, token: str) -> Answer:
         pixel = _PNG if _rather_png(request.headers.get("accept", "")) else _GIF
