@@ -42,6 +42,7 @@ def by_rfc(told: str, peer: str = "10.0.0.1", **more: str) -> str:
         ("203.0.113.9, 10.0.0.0/8", ""),
         ("203.0.113.9, 010.0.0.1", ""),
         ("203.0.113.9, <script>", ""),
+        ("203.0.113.9, fe80::1%<script>", ""),
     ],
 )
 def test_the_right_most_hop_that_is_not_ours_asked(told: str, client: str) -> None:

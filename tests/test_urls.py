@@ -78,6 +78,7 @@ def test_no_reader_of_a_location_sees_another_host(target: str, leads_to: str) -
         "https://a.example:\uff18\uff10/",
         "https://\uff3b::1\uff3d/",
         "https://a\u202eb.example/",
+        "https://a.example\ufffd/",
         "https://\u00ad/",
         "https://shop.example/\x01a",
         "https://shop.example/\x85",

@@ -108,4 +108,5 @@ def _address(entry: str) -> str:
     hop = entry.strip()
     with_port = _WITH_PORT.fullmatch(hop)
     address = (with_port["v6"] or with_port["v4"]) if with_port else hop
-    return address if "/" not in address and range_of(address) is not None else ""
+    # Neither a range nor a zone, which is any text at all and means nothing elsewhere (RFC 4007 section 6).
+    return address if {"/", "%"}.isdisjoint(address) and range_of(address) is not None else ""

@@ -57,8 +57,9 @@ _TARGET = re.compile(
 )
 _IN_NAMES = r"[^\x00-\x20\x7f#%/:<>?@\[\\\]^|]"
 _HOST = re.compile(rf"(?P<name>\[[0-9A-Fa-f:.]+\]|{_IN_NAMES}+)(?::(?P<port>[0-9]{{0,5}}))?")
-# Among letters beyond ASCII stand wide forms of what parts a URL, and marks that turn the direction of the text.
-_NAME = re.compile(rf"(?:(?![\u200e\u200f\u202a-\u202e\u2066-\u2069]){_IN_NAMES})+")
+# Among letters beyond ASCII stand wide forms of what parts a URL, marks that turn the
+# direction of the text, and the sign for what was none.
+_NAME = re.compile(rf"(?:(?![\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffd]){_IN_NAMES})+")
 _UNSENDABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _IGNORED_IN_NAMES = dict.fromkeys((0xAD, 0x200B, 0x2060, 0xFEFF, *range(0xFE00, 0xFE10)))
 
