@@ -44,7 +44,26 @@ class Erasure:
     at: datetime = field(validator=aware)
 
 
-class SqliteArchive:
+class _InFile:
+    """What is kept in the file, over a connection of its own, and lets go of it at the end of a ``with``."""
+
+    def __init__(self, path: str | Path, timeout: float) -> None:
+        self._database = Database(path, timeout)
+
+    def close(self) -> None:
+        """Let go of the file; closing twice does nothing."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class SqliteArchive(_InFile):
     """Keeps copies in a SQLite database (see `ports.Archive`).
 
     Args:
@@ -58,7 +77,7 @@ class SqliteArchive:
     """
 
     def __init__(self, path: str | Path, *, clock: Clock = utc_now, timeout: float = 10) -> None:
-        self._database = Database(path, timeout)
+        super().__init__(path, timeout)
         self._clock = clock
 
     def store(self, copy: Copy, /) -> None:
@@ -116,20 +135,8 @@ class SqliteArchive:
         asked = "SELECT copies, at FROM erasures WHERE person_hash = ? ORDER BY rowid"
         return _all_read(lambda row: Erasure(row[0], _moment(row[1])), self._database.rows(asked, (_hash(recipient),)))
 
-    def close(self) -> None:
-        """Let go of the file; closing twice does nothing."""
-        self._database.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class SqliteJournal:
+class SqliteJournal(_InFile):
     """Keeps events in a SQLite database (see `ports.Journal`).
 
     Args:
@@ -142,7 +149,7 @@ class SqliteJournal:
     """
 
     def __init__(self, path: str | Path, *, timeout: float = 10) -> None:
-        self._database = Database(path, timeout)
+        super().__init__(path, timeout)
 
     def record(self, event: Event, /) -> bool:
         """Keep the event, once for each source and key; say whether it was new.
@@ -172,20 +179,8 @@ class SqliteJournal:
         [(last,)] = self._database.rows("SELECT coalesce(max(arrival), 0) FROM events", ())
         return int(last)
 
-    def close(self) -> None:
-        """Let go of the file; closing twice does nothing."""
-        self._database.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class SqliteLinkTable:
+class SqliteLinkTable(_InFile):
     """Keeps what short tokens leave out in a SQLite database (see `ports.LinkTable`).
 
     Args:
@@ -199,7 +194,7 @@ class SqliteLinkTable:
     """
 
     def __init__(self, path: str | Path, *, clock: Clock = utc_now, timeout: float = 10) -> None:
-        self._database = Database(path, timeout)
+        super().__init__(path, timeout)
         self._clock = clock
 
     def store(self, rests: Mapping[str, str], /) -> None:
@@ -231,20 +226,8 @@ class SqliteLinkTable:
         with self._database.change() as connection:
             return connection.execute("DELETE FROM links WHERE day < ?", (_day(before),)).rowcount
 
-    def close(self) -> None:
-        """Let go of the file; closing twice does nothing."""
-        self._database.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class SqliteOwedPosts:
+class SqliteOwedPosts(_InFile):
     """Keeps what destinations are owed in a SQLite database (see `ports.OwedPosts`), as that of the journal itself.
 
     Args:
@@ -257,7 +240,7 @@ class SqliteOwedPosts:
     """
 
     def __init__(self, path: str | Path, *, timeout: float = 10) -> None:
-        self._database = Database(path, timeout)
+        super().__init__(path, timeout)
 
     def standing(self, destination: str, /) -> Standing:
         """How far it is; the beginning, for one that is not known."""
@@ -306,18 +289,6 @@ class SqliteOwedPosts:
         with self._database.change() as connection:
             connection.execute(_FARE, (0, None, False, name))
             return connection.execute(_AGAIN, (_microseconds(due), name)).rowcount
-
-    def close(self) -> None:
-        """Let go of the file; closing twice does nothing."""
-        self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 _STORE = "INSERT INTO copies VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (delivery_id) DO NOTHING"
