@@ -35,6 +35,7 @@ PROOFS: Mapping[str, str] = {
     "require_bearer": "token",
     "hmac": "HMAC",
     "require_hmac_sha256": "HMAC",
+    "is_hmac_sha256": "HMAC",
     "ECDSA": "ECDSA",
     "PKCS1v15": "RSA",
 }

@@ -55,6 +55,7 @@ from custom_smtp.webhooks import (
     enhanced_status,
     events_of,
     folding_json,
+    is_hmac_sha256,
     is_one_of,
     json_body,
     json_header,
@@ -167,6 +168,25 @@ def test_any_other_digest_is_not_proven(told: str) -> None:
 def test_an_empty_key_is_refused_even_with_its_digest() -> None:
     with pytest.raises(ConfigurationError, match="empty"):
         require_hmac_sha256(b"", b"body", digest(b"", b"body"))
+
+
+def test_a_digest_under_any_of_the_secrets_passes_in_either_letter_case() -> None:
+    told = digest(b"new", b"body")
+    assert is_hmac_sha256(b"body", told, "new")
+    assert is_hmac_sha256(b"body", f" {told.upper()}", "old", "new")
+    assert is_hmac_sha256(b"body", digest("\ud800".encode(errors="surrogatepass"), b"body"), "\ud800")
+    assert not is_hmac_sha256(b"body", told, "old", "older")
+    assert not is_hmac_sha256(b"another", told, "new")
+
+
+@pytest.mark.parametrize("told", ["", "é", "\ud800", "00" * 32])
+def test_what_is_no_digest_fits_no_secret(told: str) -> None:
+    assert not is_hmac_sha256(b"body", told, "new")
+
+
+def test_an_empty_secret_is_refused_even_with_its_digest() -> None:
+    with pytest.raises(ConfigurationError, match="empty"):
+        is_hmac_sha256(b"body", digest(b"", b"body"), "new", "")
 
 
 @frozen

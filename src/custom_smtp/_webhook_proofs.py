@@ -165,11 +165,28 @@ def require_hmac_sha256(key: bytes, body: bytes, hex_digest: str) -> None:
         ConfigurationError: the key is empty.
     """
     _not_empty(key, "the webhook's key", bytes)
-    expected = hmac.digest(key, body, "sha256").hex()
-    if not hmac.compare_digest(expected.encode(), hex_digest.strip().lower().encode(errors="replace")):
+    if not _is_digest(hex_digest, body, (key,)):
         raise UnverifiedError(
             "the request's digest does not match its body: check the key, and that no proxy alters bodies"
         )
+
+
+def is_hmac_sha256(body: bytes, hex_digest: str, secret: str, *other_secrets: str) -> bool:
+    """Whether the digest is the HMAC-SHA256 of the body under one of the secrets; each compared in constant time.
+
+    Raises:
+        ConfigurationError: a secret is empty.
+    """
+    secrets = (secret, *other_secrets)
+    for one in secrets:
+        _not_empty(one, "the webhook's secret", str)
+    return _is_digest(hex_digest, body, [one.encode(errors="surrogatepass") for one in secrets])
+
+
+def _is_digest(told: str, body: bytes, keys: Iterable[bytes]) -> bool:
+    given = told.strip().lower().encode(errors="replace")
+    found = [hmac.compare_digest(hmac.digest(key, body, "sha256").hex().encode(), given) for key in keys]
+    return any(found)
 
 
 def require_fresh(request: Request, stamped: datetime, max_age: timedelta) -> None:

@@ -19,6 +19,7 @@ from ._webhook_proofs import (
     a_user_name,
     an_age,
     bearer_in,
+    is_hmac_sha256,
     is_one_of,
     require_basic_auth,
     require_bearer,
@@ -66,6 +67,7 @@ __all__ = [
     "require_bearer",
     "bearer_in",
     "require_hmac_sha256",
+    "is_hmac_sha256",
     "require_fresh",
     # bodies, and what stands in a report
     "BATCH_LIMIT",

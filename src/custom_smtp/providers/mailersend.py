@@ -5,8 +5,7 @@ far as two public integrations that were written from it tell (django-anymail, l
 for the relay and its header.
 """
 
-import hmac
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -41,6 +40,7 @@ from ..webhooks import (
     delivery_id_in,
     enhanced_status,
     events_of,
+    is_hmac_sha256,
     json_body,
     moment,
     secrets_of,
@@ -143,11 +143,11 @@ class MailerSend:
             UnverifiedError: the signature is missing or wrong.
             MalformedError: signed, and not JSON.
         """
-        signature = next(filter(None, (request.headers.get(name, "") for name in _SIGNATURES)), "").strip().lower()
+        signature = next(filter(None, (request.headers.get(name, "") for name in _SIGNATURES)), "").strip()
         if not signature:
             raise UnverifiedError("the request carries no Signature: it is none of MailerSend's webhooks")
-        proven = _fits(signature, request.body, self.signing_secrets)
-        if not proven and not _fits(signature, request.body, (TEST_SECRET,)):
+        proven = is_hmac_sha256(request.body, signature, *self.signing_secrets)
+        if not proven and not is_hmac_sha256(request.body, signature, TEST_SECRET):
             raise UnverifiedError(
                 "Signature fits none of the secrets: copy the webhook's, and see that no proxy alters bodies"
             )
@@ -181,15 +181,6 @@ class MailerSend:
             raw=told,
         )
         return _READ[kind](about, details) if kind in _READ else Unrecognised(about, text_in(told, "type") or kind)
-
-
-def _fits(signature: str, body: bytes, secrets: Iterable[str]) -> bool:
-    given = signature.encode(errors="replace")
-    found = [
-        hmac.compare_digest(hmac.digest(secret.encode(errors="surrogatepass"), body, "sha256").hex().encode(), given)
-        for secret in secrets
-    ]
-    return any(found)
 
 
 def _details(inside: Report) -> Report:

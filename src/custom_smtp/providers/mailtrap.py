@@ -5,7 +5,6 @@ and Events", "Bounce Categorization", "Custom Variables", "Bulk Stream", "Static
 fields of an event and the name of the signature's header, what django-anymail has met.
 """
 
-import hmac
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -43,6 +42,7 @@ from ..webhooks import (
     enhanced_status,
     events_of,
     folding_json,
+    is_hmac_sha256,
     json_header,
     json_reports,
     moment,
@@ -164,17 +164,10 @@ class Mailtrap:
         )
 
     def _prove(self, request: Request) -> None:
-        signature = next(filter(None, (request.headers.get(name, "") for name in _SIGNATURES)), "").strip().lower()
+        signature = next(filter(None, (request.headers.get(name, "") for name in _SIGNATURES)), "").strip()
         if not signature:
             raise UnverifiedError("the request carries no Mailtrap-Signature: it is none of Mailtrap's webhooks")
-        given = signature.encode(errors="replace")
-        found = [
-            hmac.compare_digest(
-                hmac.digest(key.encode(errors="surrogatepass"), request.body, "sha256").hex().encode(), given
-            )
-            for key in self.signing_secrets
-        ]
-        if not any(found):
+        if not is_hmac_sha256(request.body, signature, *self.signing_secrets):
             raise UnverifiedError(
                 "Mailtrap-Signature fits none of the secrets: copy the webhook's, and see that no proxy alters bodies"
             )
