@@ -24,20 +24,17 @@ returns, the longer is the walk; a letter is one part, nothing to the walk, and 
 It needs ``pip install -r benchmarks/feedback.peers.txt``.
 """
 
-import argparse
 import base64
 import gc
 import json
 import statistics
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes
+from functools import partial
 from importlib import import_module
-from importlib.metadata import version
-from importlib.util import find_spec
 from io import BytesIO
 from itertools import cycle, islice
 from pathlib import Path
@@ -45,7 +42,18 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from attrs import evolve
-from figures import held, machine, spread
+from contests import (
+    BOUNDS_HEAD,
+    Round,
+    asked,
+    bound_row,
+    conditions,
+    in_turns,
+    ratios_of,
+    require_peers,
+    times_a_second,
+)
+from figures import held, spread
 
 from custom_smtp import bounces
 from custom_smtp.ports import Feedback
@@ -67,8 +75,7 @@ from custom_smtp.web import Request
 from custom_smtp.webhooks import FeedbackEndpoint
 
 SAMPLES = Path(__file__).parent.parent / "tests" / "providers"
-PEERS = ("django-anymail", "Django", "flufl.bounce")
-MODULES = ("anymail", "django", "flufl.bounce")
+PEERS = {"django-anymail": "anymail", "Django": "django", "flufl.bounce": "flufl.bounce"}
 BATCH = 20
 
 USER, PASSWORD = "reports", "a-long-random-password"
@@ -108,19 +115,13 @@ OURS, OURS_IN_ALL = "custom_smtp", "custom_smtp, in all"
 ANYMAIL, ANYMAIL_IN_ALL = "anymail", "anymail, in all"
 LOADS, UNSIGNED = "json.loads", "custom_smtp, unsigned"
 
-Round = Mapping[str, float]
-"""Seconds for each contestant's requests, once."""
-
 
 def main() -> int:
-    told = _told()
-    for module, package in zip(MODULES, PEERS, strict=True):
-        if find_spec(module) is None:
-            sys.exit(f"missing: {package} (pip install -r benchmarks/feedback.peers.txt)")
-    print(f"{machine()}.\n{', '.join(f'{package} {version(package)}' for package in PEERS)}.")
-    print(f"{datetime.now(UTC):%Y-%m-%d}; {told.rounds} rounds, in turns; medians (least to most).\n", flush=True)
+    told = asked("Measure how fast reports become events.", CONTESTS, "provider", rounds=9, seconds=0.3)
+    require_peers(PEERS, "feedback.peers.txt")
+    print(f"{conditions(PEERS, told.rounds)}\n", flush=True)
     _settle_django()
-    done = {name: _rounds(CONTESTS[name](), told.rounds, told.seconds) for name in told.only or CONTESTS}
+    done = {name: contest(_contestants(CONTESTS[name]()), told.rounds, told.seconds) for name in told.only or CONTESTS}
     print("\n".join(_table(done)))
     print("\n".join(_bounds(done)))
     if not told.only:
@@ -128,39 +129,12 @@ def main() -> int:
     return 0
 
 
-def _told() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure how fast reports become events.")
-    parser.add_argument("--rounds", type=int, default=9, help="how often each contestant has its turn")
-    parser.add_argument("--seconds", type=float, default=0.3, help="how long a turn is, at the least")
-    parser.add_argument("--only", nargs="+", choices=CONTESTS, metavar="PROVIDER", help="only these providers")
-    return parser.parse_args()
-
-
-def _rounds(contest: Contest, rounds: int, seconds: float) -> list[Round]:
-    return _in_turns(_contestants(contest), rounds, seconds)
-
-
-def _in_turns(contestants: Mapping[str, Callable[[], object]], rounds: int, seconds: float) -> list[Round]:
-    """Everybody's turns, in an order that rotates."""
+def contest(contestants: Mapping[str, Callable[[], object]], rounds: int, seconds: float) -> list[Round]:
+    """How often each read its requests in a second, in every round."""
     # What was imported is no garbage, and whose turn it is should not pay for looking through it.
     gc.collect()
     gc.freeze()
-    done: list[Round] = []
-    for number in range(rounds):
-        turn = number % len(contestants)
-        order = [*list(contestants)[turn:], *list(contestants)[:turn]]
-        done.append({name: _seconds_of(contestants[name], seconds) for name in order})
-    return done
-
-
-def _seconds_of(once: Callable[[], object], seconds: float) -> float:
-    once()
-    # By the CPU's clock: what other programs take of the time is not ours.
-    times, begun = 0, time.process_time()
-    while (took := time.process_time() - begun) < seconds:
-        once()
-        times += 1
-    return took / times
+    return list(in_turns({name: partial(times_a_second, once, seconds) for name, once in contestants.items()}, rounds))
 
 
 def _contestants(contest: Contest) -> dict[str, Callable[[], object]]:
@@ -254,10 +228,10 @@ def _bounce_table(rounds: int, seconds: float) -> list[str]:
     mails = [path.read_bytes() for path in sorted(BOUNCES.rglob("*")) if path.suffix in (".eml", ".txt")]
     reports = [mail for mail in mails if b"message/delivery-status" in mail.lower()]
     letters = [mail for mail in mails if mail not in reports]
-    lines = ["| bounce mail | must hold | aim | is | |", "|---|---|---|---|---|"]
+    lines = ["| bounce mail | must hold | aim | is | |", BOUNDS_HEAD[1]]
     for kind, some in (("all", mails), ("reports", reports), ("letters", letters)):
         done = _bounce_rounds(some, rounds, seconds)
-        walk, flufl = _ratios(done, OURS, WALK), _ratios(done, OURS, FLUFL)
+        walk, flufl = ratios_of(done, OURS, WALK), ratios_of(done, OURS, FLUFL)
         name = f"{kind}: {len(some)}, {sum(map(len, some)) / len(some) / 1000:.1f} KB each"
         bound, verdict = ("3.0 | 5.0", held(statistics.median(walk), 3.0, 5.0)) if kind == "all" else ("|", "")
         lines += [
@@ -269,7 +243,7 @@ def _bounce_table(rounds: int, seconds: float) -> list[str]:
 
 def _bounce_rounds(mails: Sequence[bytes], rounds: int, seconds: float) -> list[Round]:
     all_failures = import_module("flufl.bounce").all_failures
-    return _in_turns(
+    return contest(
         {
             OURS: lambda: [bounces.read(mail) for mail in mails],
             WALK: lambda: [list(message_from_bytes(mail).walk()) for mail in mails],
@@ -394,13 +368,8 @@ CONTESTS: dict[str, Callable[[], Contest]] = {
 # --- Telling ----------------------------------------------------------------------------------------------------------
 
 
-def _ratios(done: Sequence[Round], ours: str, theirs: str) -> list[float]:
-    """How many times as fast we are."""
-    return [each[theirs] / each[ours] for each in done]
-
-
 def _of_the_limit(done: Sequence[Round]) -> list[float]:
-    return [each[LOADS] / each.get(UNSIGNED, each[OURS]) for each in done]
+    return [each.get(UNSIGNED, each[OURS]) / each[LOADS] for each in done]
 
 
 def _table(done: Mapping[str, Sequence[Round]]) -> list[str]:
@@ -409,13 +378,13 @@ def _table(done: Mapping[str, Sequence[Round]]) -> list[str]:
         "|---|---|---|---|---|",
     ]
     for name, rounds in done.items():
-        took = statistics.median(each[OURS] for each in rounds) / _requests(name) * 1e6
-        unsigned = statistics.median(each.get(UNSIGNED, 0) for each in rounds) * 1e6
+        took = statistics.median(1 / each[OURS] for each in rounds) / _requests(name) * 1e6
+        unsigned = statistics.median(1 / each[UNSIGNED] if UNSIGNED in each else 0 for each in rounds) * 1e6
         cells = [
             name,
             f"{took:.1f} µs" + (f", {unsigned:.1f} by token" if unsigned else ""),
-            spread(_ratios(rounds, OURS, ANYMAIL), ".2f"),
-            spread(_ratios(rounds, OURS_IN_ALL, ANYMAIL_IN_ALL), ".2f"),
+            spread(ratios_of(rounds, OURS, ANYMAIL), ".2f"),
+            spread(ratios_of(rounds, OURS_IN_ALL, ANYMAIL_IN_ALL), ".2f"),
             spread(_of_the_limit(rounds), ".2f"),
         ]
         lines.append(f"| {' | '.join(cells)} |")
@@ -428,18 +397,14 @@ def _requests(name: str) -> int:
 
 def _bounds(done: Mapping[str, Sequence[Round]]) -> list[str]:
     """What is promised, and what is."""
-    lines = ["| what is promised | must hold | aim | is | |", "|---|---|---|---|---|"]
-    every = {name: _ratios(rounds, OURS, ANYMAIL) for name, rounds in done.items()}
+    every = {name: ratios_of(rounds, OURS, ANYMAIL) for name, rounds in done.items()}
     means = [statistics.geometric_mean(each) for each in zip(*every.values(), strict=True)]
     bounds = [("anymail, request ready, geometric mean", means, 1.3, 1.6)]
-    bounds += [(f"{name}: anymail, request ready", ratios, 1.0, 1.6) for name, ratios in every.items()]
+    bounds += [(f"{name}: anymail, request ready", measured, 1.0, 1.6) for name, measured in every.items()]
     if "mandrill" in done:
-        bounds.append(("mandrill: anymail, in all", _ratios(done["mandrill"], OURS_IN_ALL, ANYMAIL_IN_ALL), 4.0, 4.0))
+        bounds.append(("mandrill: anymail, in all", ratios_of(done["mandrill"], OURS_IN_ALL, ANYMAIL_IN_ALL), 4.0, 4.0))
     bounds += [(f"{name}: of json.loads", _of_the_limit(rounds), 0.4, 0.65) for name, rounds in done.items()]
-    for what, ratios, hold, aim in bounds:
-        verdict = held(statistics.median(ratios), hold, aim)
-        lines.append(f"| {what} | {hold} | {aim} | {spread(ratios, '.2f')} | {verdict} |")
-    return lines
+    return [*BOUNDS_HEAD, *(bound_row(*bound) for bound in bounds)]
 
 
 if __name__ == "__main__":

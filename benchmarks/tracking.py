@@ -13,26 +13,33 @@ The mails are what freely licensed packages hold of real ones (`real_mails.py`):
 ``.cache/benchmarks``. It needs npm and ``pip install -r benchmarks/tracking.peers.txt``.
 """
 
-import argparse
 import os
 import statistics
 import subprocess
 import sys
-import time
-from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from contests import (
+    Bound,
+    Round,
+    asked,
+    bounds_table,
+    conditions,
+    in_turns,
+    rates_of,
+    ratios_of,
+    require_peers,
+    times_a_second,
+    together,
+)
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
-from figures import apart, held, machine, spread
+from figures import apart, spread
 from real_mails import SOURCES, Mails, real_mails
 from rewriters import (
     CONSTANT,
@@ -59,8 +66,15 @@ from custom_smtp.pieces import encoded
 from custom_smtp.plain_text import clickable
 
 HERE = Path(__file__).parent
-PEERS = ("beautifulsoup4", "lxml", "pytracking", "python-lolhtml", "turbohtml", "uvicorn", "waitress")
-MODULES = ("bs4", "lxml", "pytracking", "lolhtml", "turbohtml", "uvicorn", "waitress")
+PEERS = {
+    "beautifulsoup4": "bs4",
+    "lxml": "lxml",
+    "pytracking": "pytracking",
+    "python-lolhtml": "lolhtml",
+    "turbohtml": "turbohtml",
+    "uvicorn": "uvicorn",
+    "waitress": "waitress",
+}
 
 
 # --- What is measured -------------------------------------------------------------------------------------------------
@@ -81,19 +95,6 @@ class Contestant:
     work: float
 
 
-@dataclass(frozen=True)
-class Bound:
-    """What is promised: one contestant against another."""
-
-    what: str
-    ours: str
-    theirs: str
-    hold: float
-    aim: float
-
-
-Round = Mapping[str, float]  # how much each did in a second
-
 WHOLE, ALONE, LOL, PYTRACKING = "custom_smtp, whole track()", "custom_smtp, links alone", "lol-html", "pytracking"
 BOUNDS = (
     Bound("rewriting, of lol-html", ALONE, LOL, 0.5, 0.9),
@@ -112,46 +113,23 @@ BOUNDS = (
 
 
 def main() -> int:
-    told = _told()
-    for module, package in zip(MODULES, PEERS, strict=True):
-        if find_spec(module) is None:
-            sys.exit(f"missing: {package} (pip install -r benchmarks/tracking.peers.txt)")
-    print(f"{machine()}.\n{', '.join(f'{package} {version(package)}' for package in PEERS)}.")
-    print(f"{datetime.now(UTC):%Y-%m-%d}; {told.rounds} rounds, in turns; medians (least to most).")
+    told = asked("Measure how fast mails are tracked.", SECTIONS, "section", rounds=7, seconds=0.5)
+    require_peers(PEERS, "tracking.peers.txt")
+    print(conditions(PEERS, told.rounds))
     print(f"Mails of {', '.join(f'{source.package} ({source.licence})' for source in SOURCES)}.\n", flush=True)
     mails = real_mails()
     sections = [SECTIONS[name](mails, told.rounds, told.seconds) for name in told.only or SECTIONS]
-    everything = [dict(ChainMap(*map(dict, each))) for each in zip(*sections, strict=True)]
-    print("\n".join(bounds_table(everything)))
+    print("\n".join(bounds_table(BOUNDS, together(sections))))
     return 0
 
 
-def _told() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure how fast mails are tracked.")
-    parser.add_argument("--rounds", type=int, default=7, help="how often each contestant has its turn")
-    parser.add_argument("--seconds", type=float, default=0.5, help="how long a turn is, at the least")
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, metavar="SECTION", help="only these sections")
-    return parser.parse_args()
-
-
 def contest(contestants: Sequence[Contestant], rounds: int, seconds: float) -> list[Round]:
-    """Everybody's turns, in an order that rotates."""
-    done: list[Round] = []
-    for number in range(rounds):
-        turn = number % len(contestants)
-        order = [*contestants[turn:], *contestants[:turn]]
-        done.append({each.name: each.work * _times_a_second(each.once, seconds) for each in order})
-    return done
+    """How much each did in a second, in every round."""
+    return list(in_turns({each.name: partial(_done_by, each, seconds) for each in contestants}, rounds))
 
 
-def _times_a_second(once: Callable[[], object], seconds: float) -> float:
-    once()
-    # By the CPU's clock: what other programs take of the time is not ours.
-    times, begun = 0, time.process_time()
-    while (took := time.process_time() - begun) < seconds:
-        once()
-        times += 1
-    return times / took
+def _done_by(contestant: Contestant, seconds: float) -> float:
+    return contestant.work * times_a_second(contestant.once, seconds)
 
 
 # --- Rewriting --------------------------------------------------------------------------------------------------------
@@ -172,8 +150,8 @@ def html_section(mails: Mails, rounds: int, seconds: float) -> list[Round]:
     print("| | MB/s | / lol-html | / pytracking | bytes kept | links right | fails | hard cases |")
     print("|---|---|---|---|---|---|---|---|")
     for name in [WHOLE, ALONE, scanning.name, *(each.name for each in several[2:])]:
-        ratios = [spread(_ratios(done, name, peer), ".2f") for peer in (LOL, PYTRACKING)]
-        cells = [name, _rates(done, name, ".1f"), *ratios, right.get(name, "| | |")]
+        ratios = [spread(ratios_of(done, name, peer), ".2f") for peer in (LOL, PYTRACKING)]
+        cells = [name, rates_of(done, name, ".1f"), *ratios, right.get(name, "| | |")]
         print(f"| {' | '.join(cells)} |")
     print(flush=True)
     return done
@@ -234,7 +212,7 @@ def hostile_section(_mails: Mails, rounds: int, seconds: float) -> list[Round]:
     print(f"| | ms for {CHARACTERS // 1000} KB | {TIMES} times as much takes |\n|---|---|---|")
     for name in texts:
         times = spread([1e3 / each[name] for each in done], ".2f")
-        print(f"| {name} | {times} | {spread(_ratios(done, name, f'{name}, more'), '.1f')} |")
+        print(f"| {name} | {times} | {spread(ratios_of(done, name, f'{name}, more'), '.1f')} |")
     print(flush=True)
     return done
 
@@ -272,7 +250,7 @@ def personal_section(mails: Mails, rounds: int, seconds: float) -> list[Round]:
     print(f"### One mail for many people\n\n{len(written)} mails, {sum(map(len, given))} tokens in them.\n")
     print("| | thousands/s | / bytes.join |\n|---|---|---|")
     for name in once:
-        print(f"| {name} | {_rates(done, name, '.1f')} | {spread(_ratios(done, name, 'bytes.join'), '.3f')} |")
+        print(f"| {name} | {rates_of(done, name, '.1f')} | {spread(ratios_of(done, name, 'bytes.join'), '.3f')} |")
     print(flush=True)
     return done
 
@@ -300,9 +278,9 @@ def text_section(mails: Mails, rounds: int, seconds: float) -> list[Round]:
     print(f"| | MB/s | / {theirs} | links | hard cases |\n|---|---|---|---|---|")
     for name, rewrite in TEXT_WAYS.items():
         found = sum(rewrite(text, CONSTANT).count(CONSTANT) for text in mails.text)
-        share = spread(_ratios(done, name, theirs), ".2f")
+        share = spread(ratios_of(done, name, theirs), ".2f")
         right = f"{hard_texts_right(rewrite)} of {len(HARD_TEXTS)}"
-        print(f"| {name} | {_rates(done, name, '.1f')} | {share} | {found} | {right} |")
+        print(f"| {name} | {rates_of(done, name, '.1f')} | {share} | {found} | {right} |")
     print(flush=True)
     return done
 
@@ -355,8 +333,8 @@ def tokens_section(_mails: Mails, rounds: int, seconds: float) -> list[Round]:
     for name in once:
         manner = name.rpartition(", ")[2]
         ratios = [f"AES-SIV, {manner}", f"pytracking with Fernet, {manner}"]
-        cells = [spread(_ratios(done, name, peer), ".2f") for peer in ratios]
-        print(f"| {name} | {_rates(done, name, '.0f')} | {' | '.join(cells)} | {lengths.get(name, '')} |")
+        cells = [spread(ratios_of(done, name, peer), ".2f") for peer in ratios]
+        print(f"| {name} | {rates_of(done, name, '.0f')} | {' | '.join(cells)} | {lengths.get(name, '')} |")
     print(flush=True)
     return done
 
@@ -397,9 +375,9 @@ def endpoint_section(_mails: Mails, rounds: int, seconds: float) -> list[Round]:
     print("| | answers/s | / constant 302 | CPU for an answer | / constant 302, by CPU |\n|---|---|---|---|---|")
     for kind, manner in ways:
         name, peer = _way(kind, manner), _way(kind, "constant")
-        shares = [spread(_ratios(done, name, peer), ".2f") for done in (rates, by_cpu)]
+        shares = [spread(ratios_of(done, name, peer), ".2f") for done in (rates, by_cpu)]
         cpu = f"{1e6 / statistics.median(done[name] for done in by_cpu):.0f} µs"
-        print(f"| {name} | {_rates(rates, name, '.0f')} | {shares[0]} | {cpu} | {shares[1]} |")
+        print(f"| {name} | {rates_of(rates, name, '.0f')} | {shares[0]} | {cpu} | {shares[1]} |")
     print(flush=True)
     named = [{f"{name}, by CPU": share for name, share in done.items()} for done in by_cpu]
     return [{**rate, **cpu} for rate, cpu in zip(rates, named, strict=True)]
@@ -462,25 +440,6 @@ SECTIONS: dict[str, Callable[[Mails, int, float], list[Round]]] = {
     "tokens": tokens_section,
     "endpoint": endpoint_section,
 }
-
-
-def bounds_table(done: Sequence[Round]) -> Iterator[str]:
-    """What is promised, and what is."""
-    yield "| what is promised | must hold | aim | is | |"
-    yield "|---|---|---|---|---|"
-    for bound in BOUNDS:
-        if bound.ours in done[0] and bound.theirs in done[0]:
-            ratios = _ratios(done, bound.ours, bound.theirs)
-            verdict = held(statistics.median(ratios), bound.hold, bound.aim)
-            yield f"| {bound.what} | {bound.hold} | {bound.aim} | {spread(ratios, '.2f')} | {verdict} |"
-
-
-def _ratios(done: Sequence[Round], name: str, other: str) -> list[float]:
-    return [each[name] / each[other] for each in done]
-
-
-def _rates(done: Sequence[Round], name: str, form: str) -> str:
-    return spread([each[name] for each in done], form)
 
 
 if __name__ == "__main__":

@@ -12,38 +12,45 @@ Sections are text, attachment, template and dkim.
 It needs Node.js with npm, and ``pip install -r benchmarks/writing.peers.txt``.
 """
 
-import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from base64 import b64decode, b64encode
 from binascii import b2a_base64
-from collections import ChainMap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from functools import partial
 from html import escape
 from importlib import import_module
-from importlib.metadata import version
-from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from contests import (
+    Bound,
+    Round,
+    asked,
+    bounds_table,
+    conditions,
+    in_turns,
+    rates_of,
+    ratios_of,
+    require_peers,
+    times_a_second,
+    together,
+)
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from figures import held, machine, spread
+from figures import spread
 from letters import (
     AT,
     DELIVERY_ID,
@@ -73,8 +80,7 @@ from custom_smtp.templates import Template
 
 HERE = Path(__file__).parent
 NODEMAILER = "nodemailer@10.6.0"
-PEERS = ("Django", "dkimpy", "emails", "PyNaCl")
-MODULES = ("django", "dkim", "emails", "nacl")
+PEERS = {"Django": "django", "dkimpy": "dkim", "emails": "emails", "PyNaCl": "nacl"}
 
 
 # --- What is measured -------------------------------------------------------------------------------------------------
@@ -88,19 +94,6 @@ class Contestant:
     rate: Callable[[float], float]
     made: Callable[[], bytes] = bytes
 
-
-@dataclass(frozen=True)
-class Bound:
-    """What is promised: one contestant against another."""
-
-    what: str
-    ours: str
-    theirs: str
-    hold: float
-    aim: float
-
-
-Round = Mapping[str, float]  # how often each did it in a second
 
 OURS, EMAIL, DJANGO, EMAILS, NODE = (
     "custom_smtp",
@@ -130,26 +123,16 @@ BOUNDS = (
 
 
 def main() -> int:
-    told = _told()
-    for module, package in zip(MODULES, PEERS, strict=True):
-        if find_spec(module) is None:
-            sys.exit(f"missing: {package} (pip install -r benchmarks/writing.peers.txt)")
+    told = asked(
+        "Measure how fast mails are written, filled in and signed.", SECTIONS, "section", rounds=7, seconds=0.5
+    )
+    require_peers(PEERS, "writing.peers.txt")
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         _install_nodemailer(folder)
-        print(f"{machine()}.\n{', '.join(f'{package} {version(package)}' for package in PEERS)}, {NODEMAILER}.")
-        print(f"{datetime.now(UTC):%Y-%m-%d}; {told.rounds} rounds, in turns; medians (least to most).\n", flush=True)
+        print(f"{conditions(PEERS, told.rounds, NODEMAILER)}\n", flush=True)
         sections = [SECTIONS[name](told.rounds, told.seconds) for name in told.only or SECTIONS]
-    everything = [dict(ChainMap(*map(dict, each))) for each in zip(*sections, strict=True)]
-    print("\n".join(bounds_table(everything)))
+    print("\n".join(bounds_table(BOUNDS, together(sections))))
     return 0
-
-
-def _told() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure how fast mails are written, filled in and signed.")
-    parser.add_argument("--rounds", type=int, default=7, help="how often each contestant has its turn")
-    parser.add_argument("--seconds", type=float, default=0.5, help="how long a turn is, at the least")
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, metavar="SECTION", help="only these sections")
-    return parser.parse_args()
 
 
 def _install_nodemailer(folder: str) -> None:
@@ -160,13 +143,8 @@ def _install_nodemailer(folder: str) -> None:
 
 
 def contest(contestants: Sequence[Contestant], rounds: int, seconds: float) -> list[Round]:
-    """Everybody's turns, in an order that rotates."""
-    done: list[Round] = []
-    for number in range(rounds):
-        turn = number % len(contestants)
-        order = [*contestants[turn:], *contestants[:turn]]
-        done.append({each.name: each.rate(seconds) for each in order})
-    return done
+    """How often each did it in a second, in every round."""
+    return list(in_turns({each.name: partial(each.rate, seconds) for each in contestants}, rounds))
 
 
 def doing(name: str, once: Callable[[int], object], kind: str) -> Contestant:
@@ -174,14 +152,9 @@ def doing(name: str, once: Callable[[int], object], kind: str) -> Contestant:
     numbers = count()
 
     def rate(seconds: float) -> float:
-        for _ in range(3):
+        for _ in range(2):
             once(next(numbers))
-        # By the CPU's clock: what other programs take of the time is not ours.
-        times, begun = 0, time.process_time()
-        while (took := time.process_time() - begun) < seconds:
-            once(next(numbers))
-            times += 1
-        return times / took
+        return times_a_second(lambda: once(next(numbers)), seconds)
 
     def made() -> bytes:
         written = once(0)
@@ -289,8 +262,8 @@ def _written(
     for each in contestants:
         content = each.made()
         told = [f"{len(content):,}", encodings(content), "yes" if is_right(content) else "no"] if content else [""] * 3
-        ratios = [spread(_ratios(done, each.name, peer), ".2f") for peer in (theirs, limit)]
-        print(f"| {' | '.join([each.name.rpartition(', ')[0], _rates(done, each.name), *ratios, *told])} |")
+        ratios = [spread(ratios_of(done, each.name, peer), ".2f") for peer in (theirs, limit)]
+        print(f"| {' | '.join([each.name.rpartition(', ')[0], rates_of(done, each.name), *ratios, *told])} |")
     print(flush=True)
     assert is_right(contestants[0].made()), ours
     return done
@@ -376,9 +349,9 @@ def template_section(rounds: int, seconds: float) -> list[Round]:
     print(f"### A template, for each person\n\n20 KB, a name, {LINKS} links.\n")
     print("| | mails/s | / EmailMessage | 10,000 take |\n|---|---|---|---|")
     for each in contestants:
-        ratio = spread(_ratios(done, each.name, f"{EMAIL}, template"), ".1f")
+        ratio = spread(ratios_of(done, each.name, f"{EMAIL}, template"), ".1f")
         took = spread([10_000 / one[each.name] for one in done], ".2f")
-        print(f"| {each.name.rpartition(', ')[0]} | {_rates(done, each.name)} | {ratio} | {took} s |")
+        print(f"| {each.name.rpartition(', ')[0]} | {rates_of(done, each.name)} | {ratio} | {took} s |")
     print(flush=True)
     return [{**each, HALF_A_SECOND: 20_000} for each in done]
 
@@ -459,8 +432,8 @@ def dkim_section(rounds: int, seconds: float) -> list[Round]:
     print("| | mails/s | / key.sign | / dkimpy |\n|---|---|---|---|")
     for each in contestants:
         kind = each.name.rpartition(", ")[2]
-        ratios = [spread(_ratios(done, each.name, f"{peer}, {kind}"), ".2f") for peer in ("key.sign", "dkimpy")]
-        print(f"| {each.name} | {_rates(done, each.name)} | {' | '.join(ratios)} |")
+        ratios = [spread(ratios_of(done, each.name, f"{peer}, {kind}"), ".2f") for peer in ("key.sign", "dkimpy")]
+        print(f"| {each.name} | {rates_of(done, each.name)} | {' | '.join(ratios)} |")
     print(flush=True)
     return done
 
@@ -486,25 +459,6 @@ SECTIONS: dict[str, Callable[[int, float], list[Round]]] = {
     "template": template_section,
     "dkim": dkim_section,
 }
-
-
-def bounds_table(done: Sequence[Round]) -> Iterator[str]:
-    """What is promised, and what is."""
-    yield "| what is promised | must hold | aim | is | |"
-    yield "|---|---|---|---|---|"
-    for bound in BOUNDS:
-        if bound.ours in done[0] and bound.theirs in done[0]:
-            ratios = _ratios(done, bound.ours, bound.theirs)
-            verdict = held(statistics.median(ratios), bound.hold, bound.aim)
-            yield f"| {bound.what} | {bound.hold} | {bound.aim} | {spread(ratios, '.2f')} | {verdict} |"
-
-
-def _ratios(done: Sequence[Round], name: str, other: str) -> list[float]:
-    return [each[name] / each[other] for each in done]
-
-
-def _rates(done: Sequence[Round], name: str) -> str:
-    return spread([each[name] for each in done], ".0f")
 
 
 if __name__ == "__main__":
