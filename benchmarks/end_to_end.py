@@ -23,19 +23,19 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from sqlite3 import sqlite_version
 from ssl import OPENSSL_VERSION
 
-from figures import held, machine, spread
+from contests import BOUNDS_HEAD, bound_row, in_turns, require_peers
+from figures import machine, spread
 from smtp import Client, Row, Took, Workshop
 
 HERE = Path(__file__).parent
 CACHE = HERE.parent / ".cache" / "benchmarks"
-PEERS = ("pytracking", "lxml", "dkimpy")
-MODULES = ("pytracking", "lxml", "dkim")
+PEERS = {"pytracking": "pytracking", "lxml": "lxml", "dkimpy": "dkim"}
 SWIFT = 10
 """Ours sends so many times as many mails, for it would be done before a clock shows it."""
 
@@ -90,9 +90,7 @@ Round = Mapping[Contestant, Took]
 def main() -> int:
     told = _told()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # so that the server ends with us
-    for module, package in zip(MODULES, PEERS, strict=True):
-        if find_spec(module) is None:
-            sys.exit(f"missing: {package} (pip install -r benchmarks/writing.peers.txt)")
+    require_peers(PEERS, "writing.peers.txt")
     os.environ["PYTHONPATH"] = str(HERE)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         workshop = Workshop.fitted(Path(folder), None, nodemailer=False)
@@ -119,12 +117,8 @@ def _told() -> argparse.Namespace:
 
 
 def measure(workshop: Workshop, rounds: int, mails: int) -> list[Round]:
-    done: list[Round] = []
-    for number in range(rounds):
-        turn = number % len(CONTESTANTS)
-        order = CONTESTANTS[turn:] + CONTESTANTS[:turn]
-        done.append({each: _sent(workshop, each, mails * (SWIFT if each.swift else 1)) for each in order})
-    return done
+    turns = {each: partial(_sent, workshop, each, mails * (SWIFT if each.swift else 1)) for each in CONTESTANTS}
+    return list(in_turns(turns, rounds))
 
 
 def _sent(workshop: Workshop, contestant: Contestant, mails: int) -> Took:
@@ -153,12 +147,10 @@ def table_of(done: Sequence[Round]) -> Iterator[str]:
 
 def bounds_table(done: Sequence[Round]) -> Iterator[str]:
     """What is promised, and what is."""
-    yield "| what is promised | must hold | aim | is | |"
-    yield "|---|---|---|---|---|"
+    yield from BOUNDS_HEAD
     for bound in BOUNDS:
         ratios = _ratios(done, bound.ours, bound.theirs, by_cpu=bound.by_cpu)
-        verdict = held(statistics.median(ratios), bound.hold, bound.aim)
-        yield f"| {bound.what} | {bound.hold} | {bound.aim} | {spread(ratios, '.1f')} | {verdict} |"
+        yield bound_row(bound.what, ratios, bound.hold, bound.aim, ".1f")
 
 
 def _ratios(done: Sequence[Round], ours: Contestant, theirs: Contestant, *, by_cpu: bool = False) -> list[float]:
