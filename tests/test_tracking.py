@@ -14,11 +14,13 @@ from custom_smtp import Address, Attachment, CampaignType, Mail, Tokens, Tracker
 from custom_smtp.claims import Claim, Purpose
 from custom_smtp.errors import ConfigurationError, MailError, TokenError
 from custom_smtp.events import Clicked
+from custom_smtp.finished import Untouched
 from custom_smtp.html import scan
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.link_rules import LONGEST_TARGET, LinkRule, Skip, Way
 from custom_smtp.mail import Mode, Tracking
 from custom_smtp.mail_links import Part
+from custom_smtp.mime_reading import read
 from custom_smtp.urls import PLACEHOLDERS, location
 from custom_smtp.web import Request
 
@@ -585,7 +587,21 @@ def test_whoever_follows_the_hidden_link_is_a_machine_and_led_nowhere() -> None:
     answer = TrackingEndpoint(TOKENS).answer(Request(path=path))
     [event] = answer.events
     assert isinstance(event, Clicked)
-    assert (answer.response.status, event.machine, event.evidence) == (404, True, ("honeypot",))
+    assert (answer.response.status, event.machine, event.evidence) == (200, True, ("honeypot",))
+
+
+def test_the_preview_says_why_a_finished_mail_is_left_alone() -> None:
+    head = b"From: a@b.example\r\nTo: ada@example.net\r\nMIME-Version: 1.0\r\n"
+    content = b"\r\n\r\n<a href=https://a.example>"
+    signed = read(head + b"DKIM-Signature: v=1; a=x\r\nContent-Type: text/html" + content)
+    unknown = read(head + b"Content-Type: text/html; charset=x-none" + content)
+    for mail in (signed, unknown):
+        preview = TRACKER.preview(mail)
+        assert (preview.links, preview.pixel) == ((), False)
+    assert TRACKER.preview(signed).notes[0] == Untouched.DKIM.value
+    assert "charset 'x-none'" in TRACKER.preview(unknown).notes[0]
+    assert TRACKER.preview(read(head + b"Content-Type: text/html" + content)).notes == ()
+    assert TRACKER.preview(a_mail(html="<p>")).notes == ()
 
 
 @given(bodies)

@@ -21,7 +21,7 @@ from .claims import Claim, Purpose
 from .compiled_mail import CompiledMail
 from .errors import TokenError
 from .events import About, Clicked
-from .finished import AnyMail, Sendable
+from .finished import AnyMail, FinishedMail, Sendable
 from .identifiers import DeliveryId
 from .link_rules import LinkChooser, Rule
 from .mail import Headers, Mode, Tracking, a_tracking
@@ -137,12 +137,14 @@ class Preview:
         tracking: what is allowed, once tracker, mail, campaign and person have been asked.
         pixel: whether it gets a pixel.
         honeypot: whether it gets a hidden link.
+        notes: why a finished mail, or a text of it, is left alone whole, so that no link of it is listed.
     """
 
     links: tuple[SeenLink, ...]
     tracking: Tracking
     pixel: bool
     honeypot: bool
+    notes: tuple[str, ...] = ()
 
 
 @frozen
@@ -234,6 +236,7 @@ class Tracker:
             tracking=allowed,
             pixel=allowed.opens is not Mode.OFF and found.pixel is not None,
             honeypot=self.honeypot and allowed.clicks is Mode.INDIVIDUAL and found.trap is not None,
+            notes=_left_alone(mail),
         )
 
     def reported(self, report: str, at: datetime) -> Clicked:
@@ -290,6 +293,12 @@ class Tracker:
         for purpose, token in asked:
             with suppress(TokenError):  # not ours, or too old to count: it is no reason to leave out the mail's own
                 yield self.tokens.read(token, purpose), purpose
+
+
+def _left_alone(mail: Sendable) -> tuple[str, ...]:
+    if not isinstance(mail, FinishedMail):
+        return ()
+    return mail.notes if mail.untouched is None else (mail.untouched.value, *mail.notes)
 
 
 def _filled_in(parameters: Mapping[str, str], mail: Sendable) -> Iterator[tuple[str, tuple[str, ...]]]:
