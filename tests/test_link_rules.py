@@ -60,6 +60,7 @@ CHOOSER = LinkChooser(base_url=BASE)
         (f"{BASE}/c/abc", Skip.OURS),
         (f"{BASE}?a", Skip.OURS),
         ("HTTPS://LINKS.shop.example/t#a", Skip.OURS),
+        ("http://links.shop.example/t/c/abc", Skip.OURS),
     ],
 )
 def test_each_link_that_is_left_alone_has_its_reason(link: str, skipped: Skip) -> None:

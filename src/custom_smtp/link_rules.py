@@ -46,7 +46,7 @@ class Skip(Enum):
     NO_HOST = "it names no host"
     NOT_UNDERSTOOD = "its host or its characters are not understood"
     UNSUBSCRIBE = "it is the mail's own way to unsubscribe"
-    OURS = "it is tracked already"
+    OURS = "it leads to the tracking host: tracked already, or never to be"
     RULE = "a rule leaves it alone"
     TOO_LONG = "it is too long to travel in a token"
     CLICKS_OFF = "clicks are not tracked for this mail, campaign or person"
@@ -201,8 +201,9 @@ class LinkChooser:
         return Way.REDIRECT
 
     def _is_ours(self, target: str) -> bool:
-        base = self.base_url
-        return target[: len(base)].lower() == base.lower() and target[len(base) : len(base) + 1] in ("", *"/?#")
+        # By http or by https: a click that was led over our host twice would count twice.
+        base, link = self.base_url.partition("://")[2].lower(), target.partition("://")[2]
+        return link[: len(base)].lower() == base and link[len(base) : len(base) + 1] in ("", *"/?#")
 
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
