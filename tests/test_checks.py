@@ -1,13 +1,14 @@
 """The checks that values share."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from attrs import field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_smtp.checks import CONTROL, aware, each_a, one_line, several, shown, writable
+from custom_smtp.checks import CONTROL, above_zero, aware, each_a, one_line, seconds_up_to, several, shown, writable
 from custom_smtp.errors import ConfigurationError, MailError
 
 
@@ -99,3 +100,27 @@ def test_what_is_long_is_cut_off_where_it_is_shown() -> None:
     assert shown("ada") == "'ada'"
     assert shown(None) == "None"
     assert len(shown("\U0010ffff" * 1_000_000)) < 700
+
+
+@frozen
+class _Span:
+    seconds: Any = field(default=1, validator=seconds_up_to(60))
+    count: Any = field(default=1, validator=above_zero)
+
+
+@pytest.mark.parametrize("seconds", [0.001, 1, 60])
+def test_a_span_may_have_any_length_up_to_the_most(seconds: float) -> None:
+    assert _Span(seconds).seconds == seconds
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 60.1, float("nan"), float("inf"), True, "1", None])
+def test_any_other_span_is_refused_with_a_way_out(seconds: object) -> None:
+    with pytest.raises(ConfigurationError, match=r"seconds is .*: use seconds above 0, up to 60"):
+        _Span(seconds)
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.0, True, "1", None])
+def test_a_count_is_a_whole_number_above_zero(count: object) -> None:
+    assert _Span(count=7).count == 7
+    with pytest.raises(ConfigurationError, match=r"count is .*: use a whole number above 0"):
+        _Span(count=count)

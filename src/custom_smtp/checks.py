@@ -80,6 +80,22 @@ def aware(_instance: object, attribute: "Attribute[Any]", moment: datetime | Non
         raise ConfigurationError(f"{attribute.name} is {moment!r}, with no time zone: use datetime.now(UTC)")
 
 
+def seconds_up_to(most: float) -> Check:
+    """The attrs validator for a span in seconds: a number above zero, and not above ``most``."""
+
+    def check(_instance: object, attribute: "Attribute[Any]", seconds: object) -> None:
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= most:
+            raise ConfigurationError(f"{attribute.name} is {seconds!r}: use seconds above 0, up to {most}")
+
+    return check
+
+
+def above_zero(_instance: object, attribute: "Attribute[Any]", number: object) -> None:
+    """The attrs validator for a count of which there is at least one."""
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise ConfigurationError(f"{attribute.name} is {number!r}: use a whole number above 0")
+
+
 def each_a(kind: type, what: str) -> Check:
     """The attrs validator for a tuple of one kind of thing, so that a slip shows where it was made."""
 

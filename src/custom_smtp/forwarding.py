@@ -16,7 +16,7 @@ from typing import Any
 
 from attrs import Attribute, evolve, field, frozen
 
-from .checks import ConfigurationError, shown
+from .checks import ConfigurationError, above_zero, shown
 from .ports import Arrivals, Clock, Destination, OwedPosts, Posts
 from .posts import Health, OwedPost, Post, Posted, Standing
 
@@ -60,11 +60,6 @@ def _apart(_instance: object, _attribute: "Attribute[Any]", destinations: tuple[
     names = [destination.name for destination in destinations]
     if twice := {name for name in names if names.count(name) > 1}:
         raise ConfigurationError(f"two destinations are called {min(twice)!r}: give each a name of its own")
-
-
-def _a_number(_instance: object, attribute: "Attribute[Any]", number: int) -> None:
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise ConfigurationError(f"{attribute.name} is {number!r}: use a whole number above 0")
 
 
 def _a_time(_instance: object, attribute: "Attribute[Any]", time: timedelta) -> None:
@@ -130,8 +125,8 @@ class Forwarding:
     owed: OwedPosts
     destinations: tuple[Destination, ...] = field(converter=_several, validator=_apart)
     schedule: tuple[timedelta, ...] = field(default=SCHEDULE, converter=_waits, kw_only=True)
-    batch: int = field(default=20, validator=_a_number, kw_only=True)
-    most_owed: int = field(default=10_000, validator=_a_number, kw_only=True)
+    batch: int = field(default=20, validator=above_zero, kw_only=True)
+    most_owed: int = field(default=10_000, validator=above_zero, kw_only=True)
     lease: timedelta = field(default=timedelta(minutes=15), validator=_a_time, kw_only=True)
 
     def forward(self, posts: Posts, clock: Clock, /, *, only: str | None = None) -> Forwarded:

@@ -12,7 +12,7 @@ import attrs
 from attrs import Attribute, field, frozen
 
 from .addresses import ascii_domain
-from .checks import CONTROL, ConfigurationError, MailError, shown
+from .checks import CONTROL, ConfigurationError, MailError, seconds_up_to, shown
 
 
 class Tls(Enum):
@@ -112,9 +112,7 @@ class OAuthCredentials:
             raise ConfigurationError("token is no callable: write OAuthCredentials('user', token=lambda: ...)")
 
 
-def _some_seconds(_instance: object, attribute: "Attribute[Any]", seconds: float) -> None:
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= 3600:
-        raise ConfigurationError(f"{attribute.name} is {seconds!r}: use seconds above 0, up to 3600")
+_an_hour_at_most = seconds_up_to(3600)
 
 
 @frozen(kw_only=True)
@@ -135,11 +133,11 @@ class Limits:
         ConfigurationError: a limit is not above 0, or over an hour.
     """
 
-    connect: float = field(default=30, validator=_some_seconds)
-    greeting: float = field(default=300, validator=_some_seconds)
-    reply: float = field(default=300, validator=_some_seconds)
-    final: float = field(default=600, validator=_some_seconds)
-    transaction: float = field(default=1800, validator=_some_seconds)
+    connect: float = field(default=30, validator=_an_hour_at_most)
+    greeting: float = field(default=300, validator=_an_hour_at_most)
+    reply: float = field(default=300, validator=_an_hour_at_most)
+    final: float = field(default=600, validator=_an_hour_at_most)
+    transaction: float = field(default=1800, validator=_an_hour_at_most)
 
     @classmethod
     def all_of(cls, seconds: float) -> "Limits":
@@ -182,7 +180,7 @@ class Pace:
     piggyback: bool = True
     window: int = field(default=4, validator=_a_count(1000))
     mails_per_connection: int | None = field(default=None, validator=_a_count(1_000_000))
-    idle: float = field(default=60, validator=_some_seconds)
+    idle: float = field(default=60, validator=_an_hour_at_most)
 
     @classmethod
     def careful(cls) -> "Pace":

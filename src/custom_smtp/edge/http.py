@@ -20,10 +20,11 @@ from urllib.parse import urlsplit
 
 from attrs import Attribute, define, field, frozen
 
-from ..checks import ConfigurationError, MailError, shown
+from ..checks import ConfigurationError, MailError, seconds_up_to, shown
 from ..dns_records import dns_name
 from ..errors import UncheckedError
 from ..https_answers import HttpsAnswer, HttpsFailure
+from .trust import verifying
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -37,22 +38,9 @@ HEAD_LIMIT = 65_536
 _PATH = re.compile(r"/[!-\"$-~]*")
 
 
-def _some_seconds(_instance: object, attribute: "Attribute[Any]", seconds: float) -> None:
-    if not isinstance(seconds, int | float) or not 0 < seconds <= 60:
-        raise ConfigurationError(f"{attribute.name} is {seconds!r}: use seconds above 0, up to 60")
-
-
 def _a_port(_instance: object, _attribute: "Attribute[Any]", port: int) -> None:
     if not isinstance(port, int) or not 1 <= port <= 65535:
         raise ConfigurationError(f"{port!r} is no port: use 443, or 1 to 65535")
-
-
-def _verifying(_instance: object, _attribute: "Attribute[Any]", context: ssl.SSLContext | None) -> None:
-    if context is not None and (context.verify_mode is not ssl.CERT_REQUIRED or not context.check_hostname):
-        raise ConfigurationError(
-            "this SSLContext takes any certificate: make it with ssl.create_default_context(), "
-            "and trust a private authority by its load_verify_locations()"
-        )
 
 
 def dial(host: str, port: int, seconds: float) -> socket.socket:
@@ -102,9 +90,9 @@ class HttpsClient:
         ConfigurationError: a limit cannot be, or the context takes any certificate.
     """
 
-    timeout: float = field(default=10.0, validator=_some_seconds)
+    timeout: float = field(default=10.0, validator=seconds_up_to(60))
     port: int = field(default=443, validator=_a_port)
-    context: ssl.SSLContext | None = field(default=None, validator=_verifying)
+    context: ssl.SSLContext | None = field(default=None, validator=verifying)
     dial: Dial = dial
 
     def ask(self, host: str, path: str = "/", /) -> HttpsAnswer:

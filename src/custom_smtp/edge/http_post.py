@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from time import monotonic
-from typing import Any
 
-from attrs import Attribute, field, frozen
+from attrs import field, frozen
 
-from ..checks import ConfigurationError, shown
+from ..checks import ConfigurationError, seconds_up_to, shown
 from ..posts import Post, Posted, split_url
 from .http import HEAD_LIMIT, Dial, dial
+from .trust import verifying
 
 _Network = IPv4Network | IPv6Network
 _Address = IPv4Address | IPv6Address
@@ -119,19 +119,6 @@ def _is_public(address: _Address) -> bool:
     )
 
 
-def _some_seconds(_instance: object, attribute: "Attribute[Any]", seconds: float) -> None:
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= 60:
-        raise ConfigurationError(f"{attribute.name} is {seconds!r}: use seconds above 0, up to 60")
-
-
-def _verifying(_instance: object, _attribute: "Attribute[Any]", context: ssl.SSLContext | None) -> None:
-    if context is not None and (context.verify_mode is not ssl.CERT_REQUIRED or not context.check_hostname):
-        raise ConfigurationError(
-            "this SSLContext takes any certificate: make it with ssl.create_default_context(), "
-            "and trust a private authority by its load_verify_locations()"
-        )
-
-
 @frozen(kw_only=True)
 class HttpPosts:
     """A `ports.Posts`: each post on a connection of its own, and a right certificate alone is believed.
@@ -146,8 +133,8 @@ class HttpPosts:
         ConfigurationError: the limit cannot be, or the context takes any certificate.
     """
 
-    timeout: float = field(default=15.0, validator=_some_seconds)
-    context: ssl.SSLContext | None = field(default=None, validator=_verifying)
+    timeout: float = field(default=15.0, validator=seconds_up_to(60))
+    context: ssl.SSLContext | None = field(default=None, validator=verifying)
     dial: Dial = field(factory=PublicDial)
 
     def post(self, post: Post, /) -> Posted:

@@ -26,13 +26,14 @@ from typing import Any, Protocol
 from attrs import Attribute, define, field, frozen
 
 from ..bounces import read as read_bounces
-from ..checks import CONTROL, ConfigurationError, shown
+from ..checks import CONTROL, ConfigurationError, above_zero, seconds_up_to, shown
 from ..errors import ArchiveError, AuthError, MailboxError
 from ..events import Event
 from ..ports import Journal
 from ..sasl import Exchange, begin
 from ..servers import Credentials, OAuthCredentials, Tls
 from ..system import new_nonce
+from .trust import verifying
 
 Read = Callable[[bytes], Sequence[Event]]
 """What a mail tells; nothing where it is not understood. To have what carries our signature believed, give
@@ -79,11 +80,6 @@ class Passed:
     left: int = 0
     unrecorded: int = 0
     place: str = ""
-
-
-def _a_number(_instance: object, attribute: "Attribute[Any]", number: int) -> None:
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise ConfigurationError(f"{attribute.name} is {number!r}: use a whole number above 0")
 
 
 def _a_path(path: str | Path | None) -> Path | None:
@@ -175,8 +171,8 @@ class Maildir:
     afterwards: Afterwards = field(default=Afterwards.DELETE, kw_only=True)
     move_to: Path | None = field(default=None, converter=_a_path, validator=_a_target, kw_only=True)
     read: Read = field(default=read_bounces, kw_only=True)
-    mails: int = field(default=MAILS, validator=_a_number, kw_only=True)
-    octets: int = field(default=OCTETS, validator=_a_number, kw_only=True)
+    mails: int = field(default=MAILS, validator=above_zero, kw_only=True)
+    octets: int = field(default=OCTETS, validator=above_zero, kw_only=True)
 
     def take_in(self, journal: Journal, *, place: str = "") -> Passed:
         """Read what is there, record what is understood, and take that away.
@@ -283,19 +279,6 @@ def _a_login(_instance: object, _attribute: "Attribute[Any]", login: object) -> 
         )
 
 
-def _some_seconds(_instance: object, attribute: "Attribute[Any]", seconds: float) -> None:
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= 3600:
-        raise ConfigurationError(f"{attribute.name} is {seconds!r}: use seconds above 0, up to 3600")
-
-
-def _verifying(_instance: object, _attribute: "Attribute[Any]", context: ssl.SSLContext | None) -> None:
-    if context is not None and (context.verify_mode is not ssl.CERT_REQUIRED or not context.check_hostname):
-        raise ConfigurationError(
-            "this SSLContext takes any certificate: make it with ssl.create_default_context(), "
-            "and trust a private authority by its load_verify_locations()"
-        )
-
-
 @frozen(kw_only=True)
 class ImapMailbox:
     """A mailbox on a server, read by IMAP (RFC 3501) over TLS; nothing is said in clear, not even who we are.
@@ -331,11 +314,11 @@ class ImapMailbox:
     afterwards: Afterwards = Afterwards.DELETE
     move_to: str = field(default="", validator=[_a_folder, _a_target])
     read: Read = read_bounces
-    mails: int = field(default=MAILS, validator=_a_number)
-    octets: int = field(default=OCTETS, validator=_a_number)
-    timeout: float = field(default=30.0, validator=_some_seconds)
-    limit: float = field(default=600.0, validator=_some_seconds)
-    context: ssl.SSLContext | None = field(default=None, validator=_verifying)
+    mails: int = field(default=MAILS, validator=above_zero)
+    octets: int = field(default=OCTETS, validator=above_zero)
+    timeout: float = field(default=30.0, validator=seconds_up_to(3600))
+    limit: float = field(default=600.0, validator=seconds_up_to(3600))
+    context: ssl.SSLContext | None = field(default=None, validator=verifying)
 
     def take_in(self, journal: Journal, *, place: str = "") -> Passed:
         """Read what is there, record what is understood, and take that away.
