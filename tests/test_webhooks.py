@@ -55,10 +55,12 @@ from custom_smtp.webhooks import (
     enhanced_status,
     events_of,
     folding_json,
+    if_given,
     is_hmac_sha256,
     is_one_of,
     json_body,
     json_header,
+    json_object_in,
     json_reports,
     marked,
     moment,
@@ -187,6 +189,30 @@ def test_what_is_no_digest_fits_no_secret(told: str) -> None:
 def test_an_empty_secret_is_refused_even_with_its_digest() -> None:
     with pytest.raises(ConfigurationError, match="empty"):
         is_hmac_sha256(b"body", digest(b"", b"body"), "new", "")
+
+
+@frozen
+class Perhaps:
+    """What an adapter may hold or not."""
+
+    user: str = field(default="", validator=if_given(a_user_name("the pigeon's name")))
+
+
+def test_what_may_be_left_out_is_checked_where_it_is_there() -> None:
+    assert Perhaps().user == ""
+    assert Perhaps("u").user == "u"
+    with pytest.raises(ConfigurationError, match="the pigeon's name holds a ':'"):
+        Perhaps("a:b")
+
+
+def test_an_object_in_a_header_is_there_to_be_added_to() -> None:
+    asked = {"options": {"a": 1}, "tags": []}
+    found = json_object_in("X-Pigeon", asked, "options")
+    assert found == {"a": 1}
+    assert found is not asked["options"]
+    assert json_object_in("X-Pigeon", asked, "metadata") == {}
+    with pytest.raises(MailError, match="the header X-Pigeon has a list as 'tags': write a JSON object"):
+        json_object_in("X-Pigeon", asked, "tags")
 
 
 @frozen

@@ -37,6 +37,18 @@ def json_header(name: str, value: str) -> dict[str, Any]:
     return asked
 
 
+def json_object_in(header: str, asked: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """One object of those that a header's JSON holds, to be added to; an empty one where it is not there.
+
+    Raises:
+        MailError: it is something else.
+    """
+    found = asked.get(name, {})
+    if not isinstance(found, dict):
+        raise MailError(f"the header {header} has a {type(found).__name__} as {name!r}: write a JSON object")
+    return dict(found)
+
+
 def folding_json(name: str, asked: Mapping[str, Any]) -> str:
     """JSON for a header: ASCII, with no blank inside a string, so that it may be folded at any of them.
 

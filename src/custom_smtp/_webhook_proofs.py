@@ -49,6 +49,11 @@ def some_secrets(what: str) -> Check:
     return check
 
 
+def if_given(check: Check) -> Check:
+    """The attrs validator for what may be left out: as this one, where it is there."""
+    return lambda instance, attribute, value: check(instance, attribute, value) if value else None
+
+
 def a_user_name(what: str) -> Check:
     """The attrs validator for the user name of basic auth: not empty, and without a ``:`` (RFC 7617 section 2)."""
 

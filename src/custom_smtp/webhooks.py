@@ -12,13 +12,14 @@ from typing import Any
 from attrs import Attribute, Factory, evolve, field, frozen
 
 from ._webhook_inspection import Inspection, Refusal, what_came, what_was_told, why_refused
-from ._webhook_marks import folding_json, json_header, marked
+from ._webhook_marks import folding_json, json_header, json_object_in, marked
 from ._webhook_proofs import (
     CLOCK_SKEW,
     a_secret,
     a_user_name,
     an_age,
     bearer_in,
+    if_given,
     is_hmac_sha256,
     is_one_of,
     require_basic_auth,
@@ -59,6 +60,7 @@ __all__ = [
     "CLOCK_SKEW",
     "a_secret",
     "secrets_of",
+    "if_given",
     "some_secrets",
     "a_user_name",
     "an_age",
@@ -88,6 +90,7 @@ __all__ = [
     # marks
     "marked",
     "json_header",
+    "json_object_in",
     "folding_json",
 ]
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from attrs import field, frozen
 
-from ..checks import Check
 from ..errors import ConfigurationError, MailError, MalformedError
 from ..events import (
     About,
@@ -45,6 +44,7 @@ from ..webhooks import (
     enhanced_status,
     events_of,
     folding_json,
+    if_given,
     json_body,
     json_header,
     json_reports,
@@ -84,10 +84,6 @@ def server(login: str, smtp_key: str, *, port: int = 587) -> Server:
     return Server(host=HOST, port=port, credentials=Credentials(login, smtp_key))
 
 
-def _if_given(check: Check) -> Check:
-    return lambda instance, attribute, value: check(instance, attribute, value) if value else None
-
-
 @frozen(kw_only=True)
 class Brevo:
     """Marks mail that goes through Brevo, and reads what Brevo reports.
@@ -106,12 +102,12 @@ class Brevo:
         ConfigurationError: there is no proof, or a part of one is empty.
     """
 
-    username: str = field(default="", validator=_if_given(a_user_name("Brevo's webhook user name")))
+    username: str = field(default="", validator=if_given(a_user_name("Brevo's webhook user name")))
     password: tuple[str, ...] = field(
-        default=(), converter=secrets_of, repr=False, validator=_if_given(some_secrets("Brevo's webhook password"))
+        default=(), converter=secrets_of, repr=False, validator=if_given(some_secrets("Brevo's webhook password"))
     )
     token: tuple[str, ...] = field(
-        default=(), converter=secrets_of, repr=False, validator=_if_given(some_secrets("Brevo's webhook token"))
+        default=(), converter=secrets_of, repr=False, validator=if_given(some_secrets("Brevo's webhook token"))
     )
     name: str = field(default="brevo", init=False)
 

@@ -56,6 +56,7 @@ from ..webhooks import (
     folding_json,
     json_body,
     json_header,
+    json_object_in,
     moment,
     require_bearer,
     require_fresh,
@@ -325,28 +326,21 @@ def _instructions(headers: list[str]) -> dict[str, Any]:
 
 def _with_marks(asked: dict[str, Any], delivery_id: DeliveryId) -> dict[str, Any]:
     """The header's JSON, with the marks laid into it; what was given is left as it was."""
-    arguments = _object(asked, "unique_args")
+    arguments = json_object_in(_HEADER, asked, "unique_args")
     if arguments.get(ARGUMENT, delivery_id) != delivery_id:
         raise MailError(f"the header {_HEADER} sets {ARGUMENT} to {arguments[ARGUMENT]!r}: leave it out")
     arguments[ARGUMENT] = delivery_id
     size = len(json.dumps(arguments))
     if size > _UNIQUE_ARGUMENTS_BYTES:
         raise MailError(f"unique_args take up {size} bytes: SendGrid takes {_UNIQUE_ARGUMENTS_BYTES}")
-    filters = _object(asked, "filters")
+    filters = json_object_in(_HEADER, asked, "filters")
     for tracking in ("clicktrack", "opentrack"):
-        setting = _object(filters, tracking)
-        settings = _object(setting, "settings")
+        setting = json_object_in(_HEADER, filters, tracking)
+        settings = json_object_in(_HEADER, setting, "settings")
         if settings.get("enable", 0) not in (0, "0", False):
             raise MailError(f"the header {_HEADER} turns {tracking} on, which counts twice: leave it out")
         filters[tracking] = {**setting, "settings": {**settings, "enable": 0}}
     return {**asked, "unique_args": arguments, "filters": filters}
-
-
-def _object(parent: dict[str, Any], name: str) -> dict[str, Any]:
-    found = parent.get(name, {})
-    if not isinstance(found, dict):
-        raise MailError(f"the header {_HEADER} has a {type(found).__name__} as {name!r}: write a JSON object")
-    return dict(found)
 
 
 def _delivery_id_of_message(told: Report) -> DeliveryId | None:

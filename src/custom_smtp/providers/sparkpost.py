@@ -13,7 +13,6 @@ from typing import Any
 
 from attrs import field, frozen
 
-from ..checks import Check
 from ..errors import ConfigurationError, MailError, UnverifiedError
 from ..events import (
     About,
@@ -47,9 +46,11 @@ from ..webhooks import (
     enhanced_status,
     events_of,
     folding_json,
+    if_given,
     is_one_of,
     json_body,
     json_header,
+    json_object_in,
     moment,
     require_basic_auth,
     secrets_of,
@@ -137,10 +138,6 @@ def server(api_key: str, *, relay: Relay = Relay.US, subaccount: int | None = No
     return Server(host=relay.value, port=587, credentials=Credentials(username, api_key, mechanism="LOGIN"), pace=pace)
 
 
-def _if_given(check: Check) -> Check:
-    return lambda instance, attribute, value: check(instance, attribute, value) if value else None
-
-
 @frozen(kw_only=True)
 class SparkPost:
     """Marks mail that goes through SparkPost, and reads what SparkPost reports.
@@ -161,15 +158,15 @@ class SparkPost:
         ConfigurationError: there is no proof, or a part of one is empty.
     """
 
-    username: str = field(default="", validator=_if_given(a_user_name("SparkPost's webhook user name")))
+    username: str = field(default="", validator=if_given(a_user_name("SparkPost's webhook user name")))
     password: tuple[str, ...] = field(
         default=(),
         converter=secrets_of,
         repr=False,
-        validator=_if_given(some_secrets("SparkPost's webhook password")),
+        validator=if_given(some_secrets("SparkPost's webhook password")),
     )
     token: tuple[str, ...] = field(
-        default=(), converter=secrets_of, repr=False, validator=_if_given(some_secrets("SparkPost's webhook token"))
+        default=(), converter=secrets_of, repr=False, validator=if_given(some_secrets("SparkPost's webhook token"))
     )
     knows_token: Callable[[str], bool] | None = field(default=None, repr=False, eq=False)
     name: str = field(default="sparkpost", init=False)
@@ -271,7 +268,7 @@ def _with_marks(asked: dict[str, Any], delivery_id: DeliveryId) -> dict[str, Any
     for name in _RECIPIENTS:
         if asked.get(name):
             raise MailError(f"the header {_HEADER} names recipients in {name!r}: give each person a mail of their own")
-    metadata, options = _object(asked, "metadata"), _object(asked, "options")
+    metadata, options = json_object_in(_HEADER, asked, "metadata"), json_object_in(_HEADER, asked, "options")
     if metadata.get(METADATA, delivery_id) != delivery_id:
         raise MailError(f"the header {_HEADER} sets {METADATA} to {metadata[METADATA]!r}: leave it out")
     for tracking in _OPTIONS:
@@ -279,13 +276,6 @@ def _with_marks(asked: dict[str, Any], delivery_id: DeliveryId) -> dict[str, Any
             raise MailError(f"the header {_HEADER} turns {tracking} on, which counts twice: leave it out")
         options[tracking] = False
     return {**asked, "metadata": {METADATA: delivery_id, **metadata}, "options": options}
-
-
-def _object(parent: dict[str, Any], name: str) -> dict[str, Any]:
-    found = parent.get(name, {})
-    if not isinstance(found, dict):
-        raise MailError(f"the header {_HEADER} has a {type(found).__name__} as {name!r}: write a JSON object")
-    return dict(found)
 
 
 def _recipient(told: Mapping[str, Any]) -> str:
