@@ -88,7 +88,7 @@ STORY = """\
     10:11:55  Opened        our links         by a person
     10:12:43  Clicked       our links         by a person: https://www.moewe.example/coffee/huila?grind=whole&size=250
     10:21:28  Called spam   sendgrid
-    10:21:28  Suppressed    why_not_to_write  no more mail to this person; the proof: sendgrid complained-23
+    10:21:28  Suppressed    why_not_to_write  no more mail to this person; the proof: sendgrid spamreport complained-23
 """
 
 
