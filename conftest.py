@@ -1,6 +1,10 @@
-"""Every Python block of the documentation runs as a test; each document has a namespace of its own."""
+"""Every Python block of the documentation runs as a test; each document has a namespace of its own.
+
+And no example of a property has to be quick: how fast something is, `benchmarks/` shows.
+"""
 
 import pytest
+from hypothesis import settings
 from sybil import Sybil
 from sybil.integration.pytest import SybilItem
 from sybil.parsers.myst import PythonCodeBlockParser
@@ -10,6 +14,10 @@ pytest_collect_file = Sybil(
     patterns=["README.md", "docs/*.md", "docs/**/*.md"],
     excludes=["docs/_build/**"],
 ).pytest()
+
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -25,7 +25,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 TWICE = datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN)  # half past two happens twice that night
 FIRST, SECOND = TWICE.replace(fold=0), TWICE.replace(fold=1)
 
-quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+quick = settings(max_examples=25, suppress_health_check=[HealthCheck.differing_executors])
 
 
 def a_copy(

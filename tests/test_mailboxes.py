@@ -286,7 +286,7 @@ def test_no_secret_is_printed() -> None:
     assert "s3cret" not in repr(ImapMailbox(host="imap.example", credentials=Credentials("shop", "s3cret")))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.binary(max_size=200) | st.sampled_from([notice("ada"), notice("bob"), LETTER]), max_size=6))
 def test_no_mail_crashes_it_and_none_is_lost(tmp_path_factory: pytest.TempPathFactory, contents: list[bytes]) -> None:
     box = Box(tmp_path_factory.mktemp("box") / "bounces")

@@ -899,7 +899,7 @@ class Sending(RuleBasedStateMachine):
                     assert not reached, error
 
 
-Sending.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+Sending.TestCase.settings = settings(max_examples=300, stateful_step_count=40)
 test_every_mail_ends_as_what_the_server_did_with_it = Sending.TestCase
 
 

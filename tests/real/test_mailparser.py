@@ -48,7 +48,7 @@ def found(mailparser: MailParser, mail: Mail) -> Found:
     return evolve(told, text=lines(told.text), html=lines(told.html))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(written_mails)
 def test_what_is_written_is_read_back_equal(mailparser: MailParser, mail: Mail) -> None:
     assert found(mailparser, mail) == expected(mail)

@@ -49,7 +49,7 @@ def is_right(content: bytes) -> bool:
     return [each.reason for each in ours] == [Reason.RIGHT] * 2 and dkimpy_verifies(content, keys, 2)
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(written_mails, min_size=8, max_size=16), st.sampled_from(FORMS))
 def test_signatures_hold_before_and_after(
     mailbox: Mailbox, server: Server, mails: list[Mail], forms: tuple[Form, Form]
