@@ -45,14 +45,14 @@ class Job:
         return ssl.create_default_context(cafile=self.authority)
 
     def content(self, number: int = 0) -> bytes:
-        """A mail of exactly so many octets, in lines of 76; no other number has the same."""
+        """A mail of exactly so many octets, in lines of 77 with full stops in them; no other number has the same."""
         return b"Subject: benchmark %09d\r\n\r\n%b" % (number, self._body)
 
     @cached_property
     def _body(self) -> bytes:
-        line = b"x" * 76 + b"\r\n"
+        line = b"A line of a mail, as long as most are. It ends here; another sentence begins.\r\n"
         lines, rest = divmod(self.octets - len(b"Subject: benchmark 000000000\r\n\r\n"), len(line))
-        return line * (lines - 1) + b"x" * (76 + rest) + b"\r\n"
+        return line * (lines - 1) + b"x" * (len(line) - 2 + rest) + b"\r\n"
 
     def shares(self) -> list[int]:
         """How many mails each connection sends, where a client does not spread them itself."""

@@ -16,7 +16,6 @@ from .replies import Reply
 
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\x00")
 _ENVELOPE_ID = re.compile(r"[A-Za-z0-9._-]{0,100}")
-_DOTTED = re.compile(rb"(?:^|\n)\.")
 _LINE_OCTETS = 998  # RFC 5322 section 2.1.1
 
 
@@ -143,7 +142,7 @@ def _looked_through(content: bytes) -> bool:
         raise MailError("the content does not end with CRLF: end its last line")
     if _has_long_line(content):
         raise MailError(f"the content has a line of over {_LINE_OCTETS} octets: encode that part (RFC 2045)")
-    return b"." in content and _DOTTED.search(content) is not None
+    return b"." in content and (content.startswith(b".") or b"\n." in content)
 
 
 def _has_long_line(content: bytes) -> bool:
