@@ -52,6 +52,7 @@ def test_a_click_is_led_on_and_told() -> None:
         "referrer-policy": "no-referrer",
         "cache-control": "no-store",
         "x-robots-tag": "noindex",
+        "content-type": "text/plain; charset=utf-8",
     }
     assert isinstance(event, Clicked)
     assert (event.url, event.link, event.machine, event.evidence) == ("https://shop.example/7", "button", False, ())

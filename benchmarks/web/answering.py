@@ -34,6 +34,7 @@ def main() -> None:
 
 WITH_IT = (
     ("referrer-policy", "no-referrer"),
+    ("content-type", "text/plain; charset=utf-8"),
     ("cache-control", "no-store"),
     ("x-robots-tag", "noindex"),
     ("content-length", "0"),

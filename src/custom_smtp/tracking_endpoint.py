@@ -40,7 +40,7 @@ _PLAIN = ("content-type", "text/plain; charset=utf-8")
 _UNKNOWN = Response(404, (_PLAIN, *_NOT_KEPT), b"This link is not known here.\n")
 _TRAPPED = Response(200, (_PLAIN, *_NOT_KEPT), b"There is nothing to see here.\n")
 _NO_SUCH_METHOD = Response(405, (("allow", "GET, HEAD"), _PLAIN, *_NOT_KEPT), b"Only GET and HEAD are answered here.\n")
-_LEADING_ON = (("referrer-policy", "no-referrer"), *_NOT_KEPT)
+_LEADING_ON = (("referrer-policy", "no-referrer"), _PLAIN, *_NOT_KEPT)
 _GIF = Response(200, (("content-type", "image/gif"), *_NOT_KEPT), PIXEL)
 _PNG = Response(200, (("content-type", "image/png"), *_NOT_KEPT), PNG_PIXEL)
 
