@@ -3,6 +3,8 @@
 The cases are run side by side, since many of them wait for a limit; each is a test of its own by its name.
 """
 
+import socket
+import ssl
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -244,6 +246,15 @@ SOME_IN_DOUBT = (f"{OK} | uncertain", "uncertain", f"{OK} | uncertain")
 CLOSES = {"drop", "close"}
 
 
+def spoil_the_line(conversation: Conversation) -> None:
+    """Words that nobody encrypted: as of one who writes into the line."""
+    socket.socket.sendall(conversation._socket, b"250 2.0.0 queued as 4712\r\n")
+    conversation.hear_nothing()
+
+
+BREAKS_AMID_MAILS = BREAKS | {"clear text in TLS": spoil_the_line}
+
+
 def after_a_break(way: str, step: str, fault: str = "") -> tuple[str, ...]:
     if way == "by BDAT":
         # All three have gone when the second is answered.
@@ -267,7 +278,7 @@ OUT_OF_PLACE = {
 
 
 def amid_three() -> Named:
-    for (way, step), (fault, answer) in product(PLACES, BREAKS.items()):
+    for (way, step), (fault, answer) in product(PLACES, BREAKS_AMID_MAILS.items()):
         script = at_the_second(way, step, answer)
         yield (
             f"{way}, second {step}: {fault}",
@@ -353,6 +364,24 @@ def between_mails() -> Named:
             script = speaking(BY_BDAT, {"RSET": [f"{code} no"]})
             yield f"by BDAT, RSET between: {code}", Case(script=script, expected=ALL_IN_DOUBT)
         yield f"QUIT: {code}", Case(script=speaking(BY_DOT, {"QUIT": f"{code} no"}), expected=UNTOUCHED)
+
+
+def answer_and_end_tls(conversation: Conversation) -> None:
+    """The answer to a content, and TLS's goodbye; the line itself stays."""
+    conversation.say("250 2.0.0 queued as 4711")
+    assert isinstance(conversation._socket, ssl.SSLSocket)
+    with suppress(OSError):
+        conversation._socket.unwrap()
+    conversation._stopped.wait(3 * BRIEF)
+
+
+def tls_ends_between_mails() -> Named:
+    for way in ("lock step", "by dot"):
+        script = speaking(WAYS[way], {"CONTENT": [answer_and_end_tls]})
+        yield (
+            f"{way}: TLS ends behind the first answer, and the line stays",
+            Case(script=script, expected=UNTOUCHED, seconds=BRIEF),
+        )
 
 
 def said_and_meant(conversation: Conversation) -> None:
@@ -683,6 +712,7 @@ CASES = dict(
         amid_three(),
         a_reply_too_many(),
         between_mails(),
+        tls_ends_between_mails(),
         behind_a_421(),
         amid_the_content(),
         partly(),

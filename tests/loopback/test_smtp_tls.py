@@ -23,6 +23,7 @@ from custom_smtp.edge._smtp_tls import (
     verifying_context,
 )
 from custom_smtp.edge.smtp_asyncio import AsyncSmtpTransport
+from custom_smtp.edge.smtp_tls import TlsLayer
 from custom_smtp.errors import ConfigurationError, ConnectError, ResolveError, Retry, TlsError
 from custom_smtp.outgoing import Envelope
 from custom_smtp.ports import ValidatingResolver
@@ -458,6 +459,52 @@ def test_clear_text_behind_the_handshake_is_no_tls(
     with ScriptedServer(script) as server, pytest.raises(TlsError, match="nothing was said"):
         deliver(at(server, tls=Tls.STARTTLS), TRUSTED)
     assert b"AUTH" not in server.heard_in_clear
+
+
+@pytest.mark.parametrize("version", LATER_TLS, ids=lambda version: str(version.name))
+@pytest.mark.parametrize("end", ["goodbye", "tampered with"])
+def test_what_was_said_before_the_end_of_tls_counts_and_nothing_is_written_behind_it(
+    version: ssl.TLSVersion, end: str
+) -> None:
+    layer, encrypted, leaves = both_sides(version)
+    encrypted.write(b"250 queued\r\n")
+    if end == "goodbye":
+        goodbye(encrypted)
+    last = leaves.read() + (b"" if end == "goodbye" else b"\x17\x03\x03\x00\x20" + b"x" * 32)
+    assert layer.opened(last) == b"250 queued\r\n"
+    with pytest.raises(ConnectError):
+        layer.opened(b"")
+    with pytest.raises(ConnectError):
+        layer.sealed(b"MAIL FROM:<>\r\n")
+
+
+@pytest.mark.parametrize("version", LATER_TLS, ids=lambda version: str(version.name))
+def test_records_that_came_together_are_read_together(version: ssl.TLSVersion) -> None:
+    layer, encrypted, leaves = both_sides(version)
+    for word in (b"250 one\r\n", b"250 two\r\n", b"250 three\r\n"):
+        encrypted.write(word)
+    came = leaves.read()
+    assert layer.opened(came[:-1]) == b"250 one\r\n250 two\r\n"
+    assert layer.opened(came[-1:]) == b"250 three\r\n"
+
+
+def both_sides(version: ssl.TLSVersion) -> tuple[TlsLayer, ssl.SSLObject, ssl.MemoryBIO]:
+    """Our side and the server's, hands shaken; and what the server's writes."""
+    context = server_context(GOOD)
+    context.maximum_version = version
+    came, leaves = ssl.MemoryBIO(), ssl.MemoryBIO()
+    encrypted = context.wrap_bio(came, leaves, server_side=True)
+    layer = TlsLayer(Server(HOST, 587), TRUSTED)
+    words = layer.shake_hands(b"")
+    while layer.channel is None:
+        came.write(words)
+        with suppress(ssl.SSLWantReadError):
+            encrypted.do_handshake()
+        words = layer.shake_hands(leaves.read())
+    came.write(words)
+    with suppress(ssl.SSLWantReadError):
+        encrypted.do_handshake()
+    return layer, encrypted, leaves
 
 
 # --- DANE -------------------------------------------------------------------------------------------------------------

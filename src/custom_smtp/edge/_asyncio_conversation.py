@@ -136,8 +136,10 @@ class Conversation:
                 await self._write_piece(piece)
 
     async def _write_piece(self, piece: bytes) -> None:
+        untouched = True
         try:
             self.transport.write(self._sealed(piece))
+            untouched = False
             if self.transport.is_closing():
                 # The write found a broken line; the loop has to turn once before the wire knows.
                 self.dialogue.unwritten(untouched=True)
@@ -145,7 +147,7 @@ class Conversation:
                 return
             await self.wire.drained(asyncio.get_running_loop().time() + self.dialogue.server.limits.reply)
         except ConnectError:
-            self.dialogue.unwritten(untouched=False)
+            self.dialogue.unwritten(untouched=untouched)
             # What the server said meanwhile tells more than that it takes nothing in.
             with suppress(ConnectError):
                 while words := self._heard():

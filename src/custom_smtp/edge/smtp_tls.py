@@ -45,6 +45,7 @@ class TlsLayer:
         self._server = server
         self._published = published
         self._heard = False
+        self._end: ConnectError | None = None
         self._came = ssl.MemoryBIO()
         self._leaves = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._came, self._leaves, server_hostname=server.tls_name)
@@ -86,6 +87,8 @@ class TlsLayer:
         Raises:
             ConnectError: the other side has ended TLS.
         """
+        if self._end is not None:
+            raise self._end
         try:
             self._tls.write(words)
         except ssl.SSLError as error:
@@ -102,20 +105,25 @@ class TlsLayer:
         self._came.write(came)
         words = b""
         try:
-            while self._came.pending:  # each read takes a whole record, which is never longer than a chunk
-                if not (more := self._tls.read(_CHUNK)):
-                    break
-                words += more
-            else:
-                return words
+            # Each read takes a whole record, which is never longer than a chunk.
+            while self._came.pending and self._end is None:
+                words += self._record()
         except ssl.SSLWantReadError:
-            self._heard = self._heard or bool(words)
-            return words
+            pass
         except ssl.SSLError as error:
-            if not (self._heard or words):
+            if not self._heard:
                 raise self.failed(error) from error
-            raise ConnectError(f"the line to {self._server} broke: {error}") from error
-        if not words:
-            raise ConnectError(f"{self._server} closed the line")
-        # What it said before its goodbye counts; the next look finds the end.
+            self._end = ConnectError(f"the line to {self._server} broke: {error}")
+            self._end.__cause__ = error
+        # What it said before its end counts.
+        if self._end is not None and not words:
+            raise self._end
         return words
+
+    def _record(self) -> bytes:
+        """What the next record holds."""
+        if more := self._tls.read(_CHUNK):
+            self._heard = True
+        else:
+            self._end = ConnectError(f"{self._server} closed the line")
+        return more
