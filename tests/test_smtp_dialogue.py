@@ -15,6 +15,7 @@ from custom_smtp import Address, Credentials, DeliveryId, Outgoing, Receipt, Ser
 from custom_smtp.errors import (
     AuthError,
     ConnectError,
+    NoAnswerError,
     RefusedError,
     Retry,
     Step,
@@ -614,6 +615,24 @@ def test_half_a_reply_gains_no_time() -> None:
     pieces(dialogue, 0)
     dialogue.hear(b"250-a\r\n25", 4)
     assert dialogue.deadline == 5
+
+
+def test_half_a_reply_is_none_when_its_time_is_over() -> None:
+    dialogue = opened(BY_DOT, limits=Limits(reply=5))
+    dialogue.submit(mail(1), 1, 0)
+    pieces(dialogue, 0)
+    dialogue.hear(b"250-a\r\n", 5)
+    with pytest.raises(NoAnswerError):
+        dialogue.hear(b"250-b\r\n", 5.1)
+
+
+def test_a_whole_reply_is_one_however_late_it_is_heard() -> None:
+    dialogue = opened(BY_DOT, limits=Limits(reply=5))
+    dialogue.submit(mail(1), 1, 0)
+    pieces(dialogue, 0)
+    dialogue.hear(b"250 a\r\n250-b\r\n", 60)
+    dialogue.hear(b"250 b\r\n", 64)
+    assert dialogue.deadline == 69
 
 
 # A model of a server that may refuse, fail or break at any point

@@ -263,6 +263,8 @@ class Dialogue:
             if not (self.wants_tls and self._reader.waiting):
                 if self._waiting or self._again:
                     self._compose()
+                if self._reader.waiting and self._expected and now > self.deadline:
+                    raise NoAnswerError(f"{self.server} did not answer in time, but for a part of a reply")
                 return
         raise self._opening.injected()
 

@@ -188,6 +188,12 @@ def injecting(words: bytes) -> Does:
     return answer
 
 
+def ask_for_hello_without_end(conversation: Conversation) -> None:
+    """HelloRequests, which a client passes over (RFC 5246 section 7.4.1.1): there is always one more."""
+    for _ in range(10):
+        conversation.say_raw(b"\x16\x03\x03\x00\x04\x00\x00\x00\x00" * 500_000)
+
+
 HANDSHAKES: dict[str, tuple[Answer, str]] = {
     "drop": (instead_of_a_handshake(Conversation.drop), "tls later"),
     "close": (instead_of_a_handshake(Conversation.close), "tls later"),
@@ -196,6 +202,7 @@ HANDSHAKES: dict[str, tuple[Answer, str]] = {
     "clear text": (instead_of_a_handshake(lambda client: client.say("250 ok")), "tls later"),
     "garbage": (instead_of_a_handshake(say(b"\xff" * 50)), "tls later"),
     "endless": (instead_of_a_handshake(lambda client: client.say_raw(b"\x16" * 200_000)), "tls later"),
+    "endless, and well said": (instead_of_a_handshake(ask_for_hello_without_end), "tls later"),
     "a reply injected": (injecting(b"250-mail.test\r\n250 AUTH PLAIN\r\n"), "tls never"),
     "half a reply injected": (injecting(b"25"), "tls never"),
     "an empty line injected": (injecting(b"\r\n"), "tls never"),

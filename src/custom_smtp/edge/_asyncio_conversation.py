@@ -9,7 +9,7 @@ from typing import Any, Self
 from attrs import define
 
 from ..dane import Tlsa
-from ..errors import AuthError, ConnectError, RefusedError, TransportError
+from ..errors import AuthError, ConnectError, NoAnswerError, RefusedError, TransportError
 from ..outgoing import Channel
 from ..servers import Server, Tls
 from ..smtp_dialogue import Dialogue
@@ -157,14 +157,22 @@ class Conversation:
             self.dialogue.unwritten(untouched=False)
 
     async def _read(self) -> None:
-        dialogue, now = self.dialogue, asyncio.get_running_loop().time
-        while dialogue.listening:
-            if words := self._heard():
-                dialogue.hear(words, now())
-                break
-            await self.wire.news(dialogue.deadline)
+        dialogue = self.dialogue
+        if dialogue.listening:
+            dialogue.hear(await self._words(dialogue.deadline), asyncio.get_running_loop().time())
         if dialogue.wants_tls:
             dialogue.encrypted(await self._encrypt())
+
+    async def _words(self, until: float) -> bytes:
+        """Whatever comes next."""
+        late = False
+        while not (words := self._heard()):
+            if late:
+                raise NoAnswerError("the server did not answer in time")
+            # Where others took the loop's time, what came meanwhile counts; but not record after record of nothing.
+            late = asyncio.get_running_loop().time() >= until
+            await self.wire.news(until)
+        return words
 
     async def _guarded(self, talk: Callable[[], Coroutine[Any, Any, None]], *, opening: bool = False) -> None:
         """Talk; a line that breaks ends the mails on it as what they are, or the opening with an error."""
@@ -189,8 +197,8 @@ class Conversation:
 
     async def _encrypt(self) -> Channel:
         layer = TlsLayer(self.dialogue.server, self._context, self._published)
-        until = asyncio.get_running_loop().time() + self.dialogue.server.limits.connect
-        came = b""
+        now = asyncio.get_running_loop().time
+        until, came = now() + self.dialogue.server.limits.connect, b""
         while True:
             try:
                 self.transport.write(layer.shake_hands(came))
@@ -201,6 +209,8 @@ class Conversation:
                 self._tls = layer
                 return layer.channel
             try:
+                if now() >= until:
+                    raise NoAnswerError("the server did not answer in time")
                 await self.wire.news(until)
                 came = self.wire.take()
                 if not came and self.wire.lost is not None:

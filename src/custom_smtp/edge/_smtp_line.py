@@ -98,6 +98,9 @@ class SmtpLine(smtplib.SMTP):
             ConnectError: nothing came in time, or the line broke.
         """
         words = self._early() if self._fresh else b""
+        if not words and monotonic() >= until:
+            # It was the caller who took the time: an answer that came meanwhile is an answer.
+            words = self.look()
         while not words:
             came = self._receive(until)
             words = came if self._tls is None else self._tls.opened(came)
@@ -140,8 +143,7 @@ class SmtpLine(smtplib.SMTP):
         return sent
 
     def _receive(self, until: float) -> bytes:
-        # Where it was the caller who took the time, an answer that came meanwhile is an answer.
-        while self._wait.readable(max(until - monotonic(), 0)):
+        while self._wait.readable(until - monotonic()):
             if received := self._received():
                 return received
         raise NoAnswerError(f"{self._server} did not answer in time")
