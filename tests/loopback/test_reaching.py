@@ -1,10 +1,12 @@
 """Reaching a server: by any of its addresses, from an address of our own, through whatever is handed in."""
 
 import asyncio
+import gc
 import socket
 import ssl
-from collections.abc import Callable
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
@@ -13,7 +15,7 @@ from time import monotonic
 import pytest
 
 from custom_smtp import Address, DeliveryId, Outgoing, Receipt, Server, SmtpTransport
-from custom_smtp.edge.reaching import Dial, reach
+from custom_smtp.edge.reaching import HEAD_START, Dial, reach
 from custom_smtp.edge.smtp_asyncio import AsyncSmtpTransport
 from custom_smtp.errors import ConnectError, Retry
 from custom_smtp.outgoing import Envelope
@@ -21,7 +23,7 @@ from custom_smtp.servers import Limits
 from custom_smtp.testing import ScriptedServer
 from custom_smtp.testing.certificates import Authority
 from custom_smtp.testing.scripts import polite
-from custom_smtp.testing.server import client_context
+from custom_smtp.testing.server import Conversation, client_context
 
 AUTHORITY = Authority(datetime.now(UTC))
 GOOD = AUTHORITY.issue("127.0.0.1", "localhost", "::1")
@@ -203,6 +205,74 @@ def test_on_a_loop_a_proxy_is_not_waited_for_long_and_what_comes_late_is_closed(
     asyncio.run(asyncio.wait_for(impatient(), 5))
 
 
+@pytest.mark.parametrize("dial", [None, reach], ids=["the loop's", "one's own"])
+def test_on_a_loop_a_delivery_that_is_cancelled_leaves_no_connection_open(dial: Dial | None) -> None:
+    """At whichever turn of the loop it is: also when the connection stands, and nobody has heard of it yet."""
+
+    async def cancelled(where: Server, turns: int) -> None:
+        transport = AsyncSmtpTransport(where, context=TRUSTED, dial=dial)
+        delivery = asyncio.create_task(transport.deliver(OUTGOING))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        delivery.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await delivery
+
+    gc.collect()
+    with (
+        ScriptedServer(polite(greeting=Conversation.hear_nothing)) as server,
+        warnings.catch_warnings(record=True) as left,
+    ):
+        warnings.simplefilter("always", ResourceWarning)
+        for turns in range(30):
+            asyncio.run(cancelled(server_at("127.0.0.1", server.port), turns))
+        gc.collect()
+    assert not [str(warning.message) for warning in left]
+
+
+@contextmanager
+def silent(host: str, port: int) -> Iterator[int]:
+    """A listener that takes nobody in: the system holds a few callers, and lets the rest wait. Its port."""
+    with ExitStack() as callers, socket.create_server((host, port), backlog=0) as listener:
+        port = listener.getsockname()[1]
+        for _ in range(8):
+            caller = callers.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex((host, port))
+        yield port
+
+
+@pytest.mark.parametrize("deliver", [sync, on_a_loop])
+def test_the_next_address_is_tried_while_the_first_says_nothing(
+    deliver: Callable[[Server], Receipt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def two_addresses(*_asked: object, **_how: object) -> list[tuple[object, ...]]:
+        kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+        return [(*kind, ("127.0.0.2", server.port)), (*kind, ("127.0.0.1", server.port))]
+
+    with ScriptedServer(polite(certificate=GOOD)) as server, silent("127.0.0.2", server.port):
+        monkeypatch.setattr(socket, "getaddrinfo", two_addresses)
+        began = monotonic()
+        assert deliver(server_at("mail.test", server.port, certificate_name="127.0.0.1")).reply.code == 250
+        assert monotonic() - began >= HEAD_START
+
+
+@pytest.mark.parametrize("deliver", [sync, on_a_loop])
+def test_where_no_address_answers_the_last_failure_is_told(
+    deliver: Callable[[Server], Receipt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+    found = [(*kind, ("127.0.0.2", port)), (*kind, ("127.0.0.1", port))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_asked, **_how: found)
+    with pytest.raises(ConnectError, match="cannot be reached"):
+        deliver(server_at("mail.test", port))
+    found.clear()
+    with pytest.raises(ConnectError, match="cannot be reached"):
+        deliver(server_at("mail.test", port))
+
+
 def test_a_name_that_is_looked_up_for_ever_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     goes_on = Event()
 
@@ -236,15 +306,7 @@ def test_an_address_of_the_sixth_version_is_reached_by_its_literal(deliver: Call
 
 
 def test_a_server_whose_queue_is_full_is_not_waited_for_long() -> None:
-    """A listener that takes nobody in: the system holds a few callers, and lets the rest wait."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
-        port = listener.getsockname()[1]
-        waiting = []
-        for _ in range(8):
-            caller = socket.socket()
-            caller.setblocking(False)
-            caller.connect_ex(("127.0.0.1", port))
-            waiting.append(caller)
+    with silent("127.0.0.1", 0) as port:
         where = Server("127.0.0.1", port, limits=Limits.all_of(0.5))
         for deliver in (
             SmtpTransport(where, context=TRUSTED).deliver,
@@ -254,5 +316,3 @@ def test_a_server_whose_queue_is_full_is_not_waited_for_long() -> None:
             with pytest.raises(ConnectError):
                 deliver(OUTGOING)
             assert monotonic() - began < 3
-        for caller in waiting:
-            caller.close()

@@ -3,11 +3,11 @@
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 from ..errors import ConnectError, NoAnswerError, TransportError
 from ..servers import Server
-from .reaching import HEAD_START, Dial, dialled, words_of
+from .reaching import HEAD_START, Dial, dialled, in_turns, unconnected, words_of
 
 _UNREAD = 1 << 18
 """Octets that came and were not looked at yet, before no more are taken in."""
@@ -109,20 +109,48 @@ async def reached(server: Server, dial: Dial | None) -> Reached:
     Raises:
         ConnectError: it cannot be reached.
     """
-    loop = asyncio.get_running_loop()
-    source = (server.source_address, 0) if server.source_address else None
     try:
         async with asyncio.timeout(server.limits.connect):
-            if dial is not None:
-                return await _adopted(await _dialled(dial, server))
-            return await loop.create_connection(
-                Wire, server.host, server.port, happy_eyeballs_delay=HEAD_START, local_addr=source
-            )
+            return await _adopted(await (_connected(server) if dial is None else _dialled(dial, server)))
     except TransportError:
         raise
     except Exception as error:
         # A loop tells more than by OSError: of a socket that it cannot use, say.
         raise ConnectError(f"{server} cannot be reached: {words_of(error)}") from error
+
+
+async def _connected(server: Server) -> socket.socket:
+    """As `reach` does it, on the loop, whose own way loses a connection when it is cancelled as that comes to stand."""
+    loop = asyncio.get_running_loop()
+    waiting = in_turns(await loop.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM))
+    trying: set[asyncio.Task[socket.socket]] = set()
+    failure: BaseException = OSError("it has no address")
+    try:
+        while waiting or trying:
+            if waiting:
+                trying.add(loop.create_task(_attempt(*waiting.pop(0), server.source_address)))
+            patience = HEAD_START if waiting else None
+            done, _ = await asyncio.wait(trying, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            for attempt in done:
+                trying.remove(attempt)
+                if (error := attempt.exception()) is None:
+                    return attempt.result()
+                failure = error
+    finally:
+        for attempt in trying:
+            attempt.cancel()
+            attempt.add_done_callback(_close)
+    raise failure
+
+
+async def _attempt(family: socket.AddressFamily, address: tuple[Any, ...], source_address: str) -> socket.socket:
+    connection = unconnected(family, source_address)
+    try:
+        await asyncio.get_running_loop().sock_connect(connection, address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 async def _adopted(connection: socket.socket) -> Reached:

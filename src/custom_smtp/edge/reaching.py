@@ -18,7 +18,7 @@ from typing import Any
 from ..errors import ConnectError
 from ..servers import Server
 
-__all__ = ["HEAD_START", "Dial", "address_literal", "dialled", "reach", "words_of"]
+__all__ = ["HEAD_START", "Dial", "address_literal", "dialled", "in_turns", "reach", "unconnected", "words_of"]
 
 HEAD_START = 0.25
 """Seconds between one attempt and the next (RFC 8305 section 5, "Connection Attempt Delay")."""
@@ -37,7 +37,7 @@ def reach(server: Server) -> socket.socket:
         OSError: none of its addresses can be reached in time, or it has none.
     """
     ends = monotonic() + server.limits.connect
-    waiting = _in_turns(_addresses(server))
+    waiting = in_turns(_addresses(server))
     trying: list[socket.socket] = []
     failure: OSError = TimeoutError("timed out")
     try:
@@ -87,6 +87,31 @@ def dialled(dial: Dial, server: Server) -> socket.socket:
     return connection
 
 
+def in_turns(found: Sequence[_Found]) -> list[_Address]:
+    """What ``getaddrinfo`` found: families by turns, in the order that the system prefers (RFC 8305 section 4)."""
+    families: dict[socket.AddressFamily, list[_Address]] = {}
+    for family, _type, _protocol, _name, address in found:
+        families.setdefault(family, []).append((family, address))
+    return [each for turn in zip_longest(*families.values()) for each in turn if each is not None]
+
+
+def unconnected(family: socket.AddressFamily, source_address: str) -> socket.socket:
+    """A socket that waits for nothing, to be connected from this address; from any, where it is empty.
+
+    Raises:
+        OSError: there is no such address here.
+    """
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(0)
+        if source_address:
+            connection.bind((source_address, 0))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def address_literal(name: object) -> str:
     """The address we call from, as EHLO wants it where there is no name (RFC 5321 section 4.1.3).
 
@@ -126,20 +151,9 @@ def _first_done(trying: list[socket.socket], patience: float) -> socket.socket |
         return next((key.data for key, _ in selector.select(patience)), None)
 
 
-def _in_turns(found: Sequence[_Found]) -> list[_Address]:
-    """RFC 8305 section 4: families by turns, in the order in which the system prefers them."""
-    families: dict[socket.AddressFamily, list[_Address]] = {}
-    for family, _type, _protocol, _name, address in found:
-        families.setdefault(family, []).append((family, address))
-    return [each for turn in zip_longest(*families.values()) for each in turn if each is not None]
-
-
 def _begin(family: socket.AddressFamily, address: tuple[Any, ...], source_address: str) -> socket.socket:
-    connection = socket.socket(family, socket.SOCK_STREAM)
+    connection = unconnected(family, source_address)
     try:
-        connection.settimeout(0)
-        if source_address:
-            connection.bind((source_address, 0))
         with suppress(BlockingIOError):
             connection.connect(address)
     except BaseException:

@@ -142,6 +142,7 @@ class Conversation:
         """Begin TLS as the server's side, with this certificate."""
         self._write()
         try:
+            self._socket.getpeername()  # where the client has gone, ssl itself would leave a socket open
             self._socket = _server_context(certificate, tuple(versions)).wrap_socket(self._socket, server_side=True)
         except OSError as error:
             raise HungUp from error
