@@ -41,7 +41,10 @@ OUTGOING = Outgoing(
     Envelope(Address("hello@shop.example"), (Address("ada@example.net"),)),
     b"Subject: Hi\r\n\r\n.leading dot\r\n..two\r\nend\r\n",
 )
+AMPLE = Limits.all_of(8)
+"""Where no limit makes the end: a busy machine shall not decide what is found."""
 QUICK = Limits.all_of(0.4)
+"""Where one does, and whichever it is, the end is the same."""
 MARGIN = 3.0
 
 
@@ -70,7 +73,7 @@ def transport(
     *,
     tls: Tls = Tls.STARTTLS,
     credentials: Credentials | None = CREDENTIALS,
-    limits: Limits = QUICK,
+    limits: Limits = AMPLE,
     trust: ssl.SSLContext = TRUSTED,
     host: str = "127.0.0.1",
 ) -> SmtpTransport | OnALoop:
@@ -83,11 +86,13 @@ def deliver(script: Script, outgoing: Outgoing = OUTGOING, **how: object) -> tup
         return transport(server, **how).deliver(outgoing), server  # type: ignore[arg-type]  # transport() checks them
 
 
-def failure(script: Script, outgoing: Outgoing = OUTGOING, **how: object) -> tuple[TransportError, ScriptedServer]:
+def failure(
+    script: Script, outgoing: Outgoing = OUTGOING, *, limits: Limits = AMPLE, **how: object
+) -> tuple[TransportError, ScriptedServer]:
     with ScriptedServer(script) as server:
         began = time.monotonic()
         with pytest.raises(TransportError) as caught:
-            transport(server, **how).deliver(outgoing)  # type: ignore[arg-type]
+            transport(server, limits=limits, **how).deliver(outgoing)  # type: ignore[arg-type]
         assert time.monotonic() - began < MARGIN
     return caught.value, server
 
@@ -124,13 +129,13 @@ def test_tls_from_the_first_byte() -> None:
 def test_an_authority_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_bytes(AUTHORITY.pem)
     with ScriptedServer(polite(certificate=GOOD)) as server:
-        where = Server("127.0.0.1", server.port, CREDENTIALS, ca_file=tmp_path / "ca.pem", limits=QUICK)
+        where = Server("127.0.0.1", server.port, CREDENTIALS, ca_file=tmp_path / "ca.pem", limits=AMPLE)
         assert SmtpTransport(where).deliver(OUTGOING).reply.code == 250
 
 
 def test_a_helo_name_of_ones_own() -> None:
     with ScriptedServer(polite(certificate=GOOD)) as server:
-        where = Server("127.0.0.1", server.port, helo_name="web1.shop.example", limits=QUICK)
+        where = Server("127.0.0.1", server.port, helo_name="web1.shop.example", limits=AMPLE)
         SmtpTransport(where, context=TRUSTED).deliver(OUTGOING)
     assert server.heard_in_clear.startswith(b"EHLO web1.shop.example\r\n")
 
@@ -292,7 +297,8 @@ def test_a_server_whose_starttls_was_taken_away_hears_nothing_secret() -> None:
 @pytest.mark.parametrize("fault", STARTTLS_FAULTS)
 def test_a_faulty_starttls_is_a_tls_error_and_not_a_word_is_said(fault: str) -> None:
     answer, retry = STARTTLS_FAULTS[fault]
-    error, server = failure(polite({"STARTTLS": answer}, certificate=GOOD))
+    limits = Limits.all_of(1) if fault in {"stalled", "dripped", "no handshake"} else AMPLE
+    error, server = failure(polite({"STARTTLS": answer}, certificate=GOOD), limits=limits)
     assert isinstance(error, TlsError)
     assert error.retry is retry
     nothing_secret_was_said(server)
@@ -521,10 +527,14 @@ FAULTS: dict[str, Answer] = {
 }
 
 
+WAITS = {"stalled", "dripped", "dripped lines", "half a reply", "out of place"}
+"""What says too little for an end but that of a limit: "334" does where it asks for something."""
+
+
 @pytest.mark.parametrize("verb", ["EHLO", "AUTH", "MAIL", "RCPT", "DATA"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_line_that_breaks_before_the_last_byte_has_delivered_nothing(fault: str, verb: str) -> None:
-    error, server = failure(polite({verb: FAULTS[fault]}, certificate=GOOD))
+    error, server = failure(polite({verb: FAULTS[fault]}, certificate=GOOD), limits=QUICK if fault in WAITS else AMPLE)
     assert isinstance(error, ConnectError | AuthError)
     assert not server.contents
     assert not any(secret in server.heard_in_clear for secret in SECRETS)
@@ -532,14 +542,16 @@ def test_a_line_that_breaks_before_the_last_byte_has_delivered_nothing(fault: st
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_broken_greeting(fault: str) -> None:
-    error, server = failure(polite(certificate=GOOD, greeting=FAULTS[fault]))
+    limits = QUICK if fault in WAITS else AMPLE
+    error, server = failure(polite(certificate=GOOD, greeting=FAULTS[fault]), limits=limits)
     assert isinstance(error, ConnectError)
     assert not server.heard_in_clear
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_after_the_last_byte_a_broken_line_leaves_it_uncertain(fault: str) -> None:
-    error, server = failure(polite({"CONTENT": FAULTS[fault]}, certificate=GOOD))
+    limits = evolve(AMPLE, final=0.4) if fault in WAITS else AMPLE
+    error, server = failure(polite({"CONTENT": FAULTS[fault]}, certificate=GOOD), limits=limits)
     assert isinstance(error, UncertainError)
     assert error.retry is Retry.RISKY
     assert server.contents == [OUTGOING.content]
@@ -562,7 +574,8 @@ def test_content_that_nobody_takes_in_is_not_waited_for() -> None:
         conversation._stopped.wait(MARGIN)
 
     large = evolve(OUTGOING, content=b"x\r\n" * 7_000_000)
-    error, _ = failure(polite({"DATA": take_nothing}, certificate=GOOD, offers=("AUTH PLAIN",)), large)
+    script = polite({"DATA": take_nothing}, certificate=GOOD, offers=("AUTH PLAIN",))
+    error, _ = failure(script, large, limits=QUICK)
     assert isinstance(error, ConnectError)
 
 
