@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from itertools import islice
+from threading import Event as Happening
 
 import pytest
 from attrs import define, field
@@ -17,11 +18,13 @@ from custom_smtp import (
     MemoryArchive,
     MemoryJournal,
     Outcome,
+    Outgoing,
     Preparation,
     Receipt,
     Sender,
     Server,
     SmtpTransport,
+    Tls,
 )
 from custom_smtp.archive import Copy
 from custom_smtp.edge.smtp_asyncio import AsyncSmtpTransport
@@ -38,6 +41,7 @@ from custom_smtp.errors import (
 )
 from custom_smtp.events import Accepted, Event, Refused
 from custom_smtp.identifiers import DeliveryId
+from custom_smtp.outgoing import Envelope
 from custom_smtp.ports import Archive
 from custom_smtp.server_report import Concern
 from custom_smtp.servers import Limits, Pace
@@ -426,6 +430,46 @@ def test_a_transcript_that_fails_makes_no_accepted_mail_look_like_one_that_faile
         asynchronous = AsyncSmtpTransport(where, context=TRUSTED, transcript=ascii_alone)
         asyncio.run(AsyncSender(asynchronous).send(next(mails(1))))
     assert len(server.taken) == 2
+
+
+# A last look before the final dot
+
+
+@pytest.mark.filterwarnings("ignore::custom_smtp.errors.InsecureTransportWarning")
+@pytest.mark.parametrize(
+    "deliver",
+    [
+        lambda where, mail, told: SmtpTransport(where, transcript=told).deliver(mail),
+        lambda where, mail, told: asyncio.run(AsyncSmtpTransport(where, transcript=told).deliver(mail)),
+    ],
+    ids=["threads", "asyncio"],
+)
+def test_a_large_content_that_is_turned_away_as_it_leaves_gets_no_final_dot(
+    deliver: Callable[[Server, Outgoing, Callable[[str], None]], Receipt],
+) -> None:
+    """Also where all of it goes in one write."""
+
+    def turn_away(line: str) -> None:
+        if line.startswith("> ("):
+            server.conversations[0].say("552 5.3.4 too large after all")
+
+    def go_ahead(conversation: Conversation) -> None:
+        conversation.say("354 go ahead")
+        try:
+            conversation.hear_nothing()
+        finally:
+            left.set()
+
+    left = Happening()
+    recipient = Address("ada@example.net")
+    content = b"Subject: x\r\n\r\n" + (b"y" * 70 + b"\r\n") * 930
+    large = Outgoing(DeliveryId("d1"), Envelope(None, (recipient,)), content)
+    with ScriptedServer(polite({"DATA": go_ahead}, offers=PIPELINING[1:])) as server:
+        where = Server("127.0.0.1", server.port, tls=Tls.OPPORTUNISTIC, limits=Limits.all_of(5))
+        with pytest.raises(RefusedError, match="552"):
+            deliver(where, large, turn_away)
+        assert left.wait(5)
+    assert b"\r\n.\r\n" not in server.heard_in_clear
 
 
 # How far ahead

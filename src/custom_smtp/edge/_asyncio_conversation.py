@@ -134,6 +134,8 @@ class Conversation:
                 dialogue.hear(words, now())
             if (piece := dialogue.next_piece(now())) is not None:
                 await self._write_piece(piece)
+                if dialogue.wants_a_look:
+                    await self.wire.caught_up()
 
     async def _write_piece(self, piece: bytes) -> None:
         untouched = True

@@ -74,6 +74,11 @@ class Wire(asyncio.Protocol):
         """
         await self._until(lambda: bool(self._came) or self.lost is not None, until, "did not answer in time")
 
+    async def caught_up(self) -> None:
+        """Have what came by now: the loop asks the system in one turn, and tells in the next."""
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
     async def drained(self, until: float) -> None:
         """Wait until there is room for more to be written.
 
