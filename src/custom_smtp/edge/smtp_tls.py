@@ -105,9 +105,12 @@ class TlsLayer:
         self._came.write(came)
         words = b""
         try:
-            # Each read takes a whole record, which is never longer than a chunk.
             while self._came.pending and self._end is None:
-                words += self._record()
+                if more := self._tls.read(_CHUNK):  # a whole record, which is never longer than a chunk
+                    words += more
+                    self._heard = True
+                else:
+                    self._end = ConnectError(f"{self._server} closed the line")
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as error:
@@ -119,11 +122,3 @@ class TlsLayer:
         if self._end is not None and not words:
             raise self._end
         return words
-
-    def _record(self) -> bytes:
-        """What the next record holds."""
-        if more := self._tls.read(_CHUNK):
-            self._heard = True
-        else:
-            self._end = ConnectError(f"{self._server} closed the line")
-        return more
