@@ -77,7 +77,7 @@ slowly after 10 and hangs up after 20 (smtpd_soft_error_limit, smtpd_hard_error_
 that bring no mail (smtp_accept_max_nonmail); and whoever hangs up leaves others in doubt."""
 
 _Answered = Callable[[Reply, Transaction, Address], None]
-_Command = tuple[bytes, _Answered, Address | None]
+_Command = tuple[bytes, _Answered, Transaction | None, Address | None]
 
 
 @define(eq=False)
@@ -120,7 +120,7 @@ class Dialogue:
     _named: str = ""
     _waiting: "deque[Transaction]" = field(factory=deque)
     _again: "deque[Transaction]" = field(factory=deque)
-    _unsaid: "deque[tuple[bytes, _Answered, Any]]" = field(factory=deque)
+    _unsaid: deque[_Command] = field(factory=deque)
     _envelope: Transaction | None = None
     _unanswered: "list[Transaction]" = field(factory=list)
     _handed_out: Transaction | None = None
@@ -211,7 +211,7 @@ class Dialogue:
         """No mail can be begun for now: say the RSET that the last one waits for, where no other will bring it."""
         brought = not self._closing and (self._waiting or self._again) and len(self._unanswered) > 1
         if self._unconfirmed is not None and not brought:
-            self._begin_anew()
+            self._say_all([self._begin_anew()])
 
     def next_piece(self, now: float) -> bytes | None:
         """What to write next, all of it; None if nothing. From now on it counts as written."""
@@ -376,48 +376,36 @@ class Dialogue:
         transaction.since = self._now
         if self.begun == self._mails:
             self._closing = True
-        begins_anew = self._needs_rset
-        commands = self._envelope_of(transaction)
-        if not self._window:
-            self._envelope = transaction
-            commands.append((b"DATA\r\n", self._data_answered, None))
-        if not self._pipelining:
-            self._unsaid.extend(commands)
-        if begins_anew:
-            self._begin_anew()
-        elif not self._pipelining:
-            self._say_one()
+        commands = [self._begin_anew()] if self._needs_rset else []
+        commands += self._envelope_of(transaction)
         if self._window:
-            self._send_in_chunks(transaction, commands)
-        elif self._pipelining:
-            self._say_all(transaction, commands)
+            self._send_in_a_chunk(transaction, commands)
+            return
+        self._envelope = transaction
+        commands.append((b"DATA\r\n", self._data_answered, transaction, None))
+        if self._pipelining:
+            self._say_all(commands)
+        else:
+            self._unsaid.extend(commands)
+            self._say_one()
 
-    def _begin_anew(self) -> None:
-        self._say(b"RSET\r\n", self._reset, self._unconfirmed)
-        self._needs_rset, self._unconfirmed = False, None
-
-    def _say_all(self, transaction: Transaction, commands: list[_Command]) -> None:
-        piece = self._open_piece()
-        piece.replies += len(commands)
-        for words, answered, recipient in commands:
-            self._expected.append((answered, transaction, recipient))
-            piece.words.append(words)
-            if self.transcript is not None:
-                self.transcript(f"> {words.decode('utf-8', 'backslashreplace').rstrip()}")
+    def _begin_anew(self) -> _Command:
+        unconfirmed, self._needs_rset, self._unconfirmed = self._unconfirmed, False, None
+        return b"RSET\r\n", self._reset, unconfirmed, None
 
     def _envelope_of(self, transaction: Transaction) -> list[_Command]:
         outgoing, offers = transaction.outgoing, self.offers
-        commands: list[_Command] = [(mail_command(outgoing, offers), self._mail_answered, None)]
-        commands += [
-            (rcpt_command(outgoing, recipient, offers), self._rcpt_answered, recipient)
-            for recipient in outgoing.envelope.recipients
+        return [
+            (mail_command(outgoing, offers), self._mail_answered, transaction, None),
+            *[
+                (rcpt_command(outgoing, recipient, offers), self._rcpt_answered, transaction, recipient)
+                for recipient in outgoing.envelope.recipients
+            ],
         ]
-        return commands
 
     def _say_one(self) -> None:
         """Without PIPELINING each command waits for the answer to the one before."""
-        words, answered, recipient = self._unsaid.popleft()
-        self._say(words, answered, self._envelope, recipient)
+        self._say_all([self._unsaid.popleft()])
 
     def _mail_answered(self, reply: Reply, transaction: Transaction, _recipient: Address) -> None:
         if not reply.positive:
@@ -493,13 +481,12 @@ class Dialogue:
         if not transaction.gone:
             raise ConnectError(f"{self.server} answered before the mail was whole: {reply!s}")
 
-    def _send_in_chunks(self, transaction: Transaction, commands: list[_Command]) -> None:
+    def _send_in_a_chunk(self, transaction: Transaction, commands: list[_Command]) -> None:
         content = transaction.outgoing.content
-        commands.append((b"BDAT %d LAST\r\n" % len(content), self._chunk_answered, None))
-        self._say_all(transaction, commands)
-        self.pieces[-1].words.append(content)
-        self.pieces[-1].completes = transaction
-        self.pieces[-1].closed = True  # should writing it fail, it has not gone, nor has the next
+        commands.append((b"BDAT %d LAST\r\n" % len(content), self._chunk_answered, transaction, None))
+        piece = self._say_all(commands)
+        piece.words.append(content)
+        piece.completes, piece.closed = transaction, True  # should writing it fail, it has not gone, nor has the next
         self._unanswered.append(transaction)
         self._needs_rset, self._unconfirmed = True, transaction
 
@@ -612,6 +599,17 @@ class Dialogue:
         piece = self._open_piece()
         piece.words.append(words)
         piece.replies += 1
+
+    def _say_all(self, commands: list[_Command]) -> _Piece:
+        """Several of them, in one piece; which is returned."""
+        piece = self._open_piece()
+        piece.replies += len(commands)
+        for words, answered, transaction, recipient in commands:
+            self._expected.append((answered, transaction, recipient))
+            piece.words.append(words)
+            if self.transcript is not None:
+                self.transcript(f"> {words.decode('utf-8', 'backslashreplace').rstrip()}")
+        return piece
 
     def _open_piece(self) -> _Piece:
         """The last, where more may stand behind it: one write, one packet."""
