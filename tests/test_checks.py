@@ -8,7 +8,18 @@ from attrs import field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_smtp.checks import CONTROL, above_zero, aware, each_a, one_line, seconds_up_to, several, shown, writable
+from custom_smtp.checks import (
+    CONTROL,
+    a_port,
+    above_zero,
+    aware,
+    each_a,
+    one_line,
+    seconds_up_to,
+    several,
+    shown,
+    writable,
+)
 from custom_smtp.errors import ConfigurationError, MailError
 
 
@@ -104,6 +115,7 @@ def test_what_is_long_is_cut_off_where_it_is_shown() -> None:
 
 @frozen
 class _Span:
+    port: Any = field(default=1, kw_only=True, validator=a_port("53"))
     seconds: Any = field(default=1, validator=seconds_up_to(60))
     count: Any = field(default=1, validator=above_zero)
 
@@ -124,3 +136,14 @@ def test_a_count_is_a_whole_number_above_zero(count: object) -> None:
     assert _Span(count=7).count == 7
     with pytest.raises(ConfigurationError, match=r"count is .*: use a whole number above 0"):
         _Span(count=count)
+
+
+@pytest.mark.parametrize("port", [1, 53, 65535])
+def test_a_port_is_a_number_of_sixteen_bits(port: int) -> None:
+    assert _Span(port=port).port == port
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536, 53.0, True, "53", None])
+def test_any_other_port_is_refused_with_those_to_use(port: object) -> None:
+    with pytest.raises(ConfigurationError, match=r"is no port: use 53"):
+        _Span(port=port)

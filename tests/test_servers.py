@@ -47,7 +47,7 @@ class TestServer:
             ({"host": "a" * 64 + ".example"}, "is no host name"),
             ({"host": ".".join(["a" * 60] * 5)}, "is no host name"),
             ({"port": 25}, "port 25 is for servers talking to servers; use 587, 465 or 2525"),
-            ({"port": 0}, "0 is no port, which is a number; use 587"),
+            ({"port": 0}, "0 is no port: use 587"),
             ({"port": 65536}, "65536 is no port"),
             ({"port": -1}, "-1 is no port"),
             ({"port": "587"}, "'587' is no port"),

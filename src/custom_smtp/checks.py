@@ -96,6 +96,16 @@ def above_zero(_instance: object, attribute: "Attribute[Any]", number: object) -
         raise ConfigurationError(f"{attribute.name} is {number!r}: use a whole number above 0")
 
 
+def a_port(use: str) -> Check:
+    """The attrs validator for a TCP or UDP port; ``use`` names those to write instead."""
+
+    def check(_instance: object, _attribute: "Attribute[Any]", port: object) -> None:
+        if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
+            raise ConfigurationError(f"{port!r} is no port: use {use}")
+
+    return check
+
+
 def each_a(kind: type, what: str) -> Check:
     """The attrs validator for a tuple of one kind of thing, so that a slip shows where it was made."""
 

@@ -12,7 +12,7 @@ import attrs
 from attrs import Attribute, field, frozen
 
 from .addresses import ascii_domain
-from .checks import CONTROL, ConfigurationError, MailError, seconds_up_to, shown
+from .checks import CONTROL, ConfigurationError, MailError, a_port, seconds_up_to, shown
 
 
 class Tls(Enum):
@@ -54,12 +54,14 @@ def _sayable(what: str) -> "Callable[[object, Attribute[Any], str], None]":
     return check
 
 
-def _a_mechanism(_instance: object, attribute: "Attribute[Any]", name: str) -> None:
-    known = attribute.metadata["known"]
-    if name and name not in known:
-        raise ConfigurationError(
-            f"{shown(name)} is no mechanism that we speak: use {', '.join(known)}, or leave it out"
-        )
+def _one_of(*mechanisms: str) -> "Callable[[object, Attribute[Any], str], None]":
+    def check(_instance: object, _attribute: "Attribute[Any]", name: str) -> None:
+        if name and name not in mechanisms:
+            raise ConfigurationError(
+                f"{shown(name)} is no mechanism that we speak: use {', '.join(mechanisms)}, or leave it out"
+            )
+
+    return check
 
 
 @frozen
@@ -78,12 +80,7 @@ class Credentials:
 
     username: str = field(validator=_sayable("user name"), repr=False)
     password: str = field(validator=_sayable("password"), repr=False)
-    mechanism: str = field(
-        default="",
-        kw_only=True,
-        validator=_a_mechanism,
-        metadata={"known": ("PLAIN", "LOGIN", "SCRAM-SHA-256", "CRAM-MD5")},
-    )
+    mechanism: str = field(default="", kw_only=True, validator=_one_of("PLAIN", "LOGIN", "SCRAM-SHA-256", "CRAM-MD5"))
 
 
 @frozen
@@ -103,9 +100,7 @@ class OAuthCredentials:
 
     username: str = field(validator=_sayable("user name"))
     token: Callable[[], str] = field(repr=False)
-    mechanism: str = field(
-        default="", kw_only=True, validator=_a_mechanism, metadata={"known": ("OAUTHBEARER", "XOAUTH2")}
-    )
+    mechanism: str = field(default="", kw_only=True, validator=_one_of("OAUTHBEARER", "XOAUTH2"))
 
     def __attrs_post_init__(self) -> None:
         if not callable(self.token):
@@ -141,15 +136,12 @@ class Limits:
 
     @classmethod
     def all_of(cls, seconds: float) -> "Limits":
-        """The same limit for every step."""
+        """The same limit for every step; a whole transaction keeps its own."""
         return cls(connect=seconds, greeting=seconds, reply=seconds, final=seconds)
 
 
-def _a_count(most: int) -> "Callable[[object, Attribute[Any], int | None], None]":
-    def check(_instance: object, attribute: "Attribute[Any]", count: int | None) -> None:
-        if count is None and attribute.default is None:
-            return
-        least = 0 if attribute.default else 1
+def _a_count(least: int, most: int) -> "Callable[[object, Attribute[Any], int], None]":
+    def check(_instance: object, attribute: "Attribute[Any]", count: int) -> None:
         if isinstance(count, bool) or not isinstance(count, int) or not least <= count <= most:
             raise ConfigurationError(f"{attribute.name} is {count!r}: use {least} to {most}")
 
@@ -178,8 +170,8 @@ class Pace:
 
     pipelining: bool = True
     piggyback: bool = True
-    window: int = field(default=4, validator=_a_count(1000))
-    mails_per_connection: int | None = field(default=None, validator=_a_count(1_000_000))
+    window: int = field(default=4, validator=_a_count(0, 1000))
+    mails_per_connection: int | None = field(default=None, validator=attrs.validators.optional(_a_count(1, 1_000_000)))
     idle: float = field(default=60, validator=_an_hour_at_most)
 
     @classmethod
@@ -191,7 +183,7 @@ class Pace:
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 _PIN = re.compile(r"[A-Za-z0-9+/]{43}=")
 _HELO_NAME = re.compile(r"[!-~]{0,255}")
-_PORTS = "use 587, 465 or 2525"
+_PORTS = "587, 465 or 2525"
 
 
 def _a_host(_instance: object, _attribute: "Attribute[Any]", host: str) -> None:
@@ -207,11 +199,9 @@ def _a_host(_instance: object, _attribute: "Attribute[Any]", host: str) -> None:
         )
 
 
-def _a_port(_instance: object, _attribute: "Attribute[Any]", port: int) -> None:
+def _not_25(_instance: object, _attribute: "Attribute[Any]", port: int) -> None:
     if port == 25:
-        raise ConfigurationError(f"port 25 is for servers talking to servers; {_PORTS}")
-    if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
-        raise ConfigurationError(f"{port!r} is no port, which is a number; {_PORTS}")
+        raise ConfigurationError(f"port 25 is for servers talking to servers; use {_PORTS}")
 
 
 def _a_helo_name(_instance: object, _attribute: "Attribute[Any]", name: str) -> None:
@@ -266,7 +256,7 @@ class Server:
     """
 
     host: str = field(converter=_host, validator=_a_host)
-    port: int = field(default=587, validator=_a_port)
+    port: int = field(default=587, validator=[_not_25, a_port(_PORTS)])
     credentials: Credentials | OAuthCredentials | None = None
     tls: Tls = field(kw_only=True)
     helo_name: str = field(default="", kw_only=True, validator=_a_helo_name)
@@ -379,7 +369,7 @@ def _server_from(url: str) -> Server:
     port = usual_port if parts.port is None else parts.port
     if port is None:
         raise ConfigurationError(
-            f"smtp:// needs a port, and 25 is for servers talking to servers; {_PORTS}, or submission://"
+            f"smtp:// needs a port, and 25 is for servers talking to servers; use {_PORTS}, or submission://"
         )
     options = _options(parts.query)
     if "tls" in options:

@@ -17,7 +17,7 @@ from attrs import Attribute, field, frozen
 from .bounce_causes import kind_of
 from .bounces import PROVEN as PROVEN_BOUNCE_MAIL
 from .bounces import SOURCE as BOUNCE_MAIL
-from .checks import ConfigurationError
+from .checks import ConfigurationError, above_zero
 from .errors import Step
 from .events import (
     Accepted,
@@ -194,11 +194,6 @@ def delivery_state(events: Iterable[Event], *, judge: Judge = JUDGE) -> Delivery
     )
 
 
-def _some(_instance: object, attribute: "Attribute[Any]", number: int) -> None:
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise ConfigurationError(f"{attribute.name} is {number!r}: use a whole number above 0")
-
-
 def _a_span(_instance: object, attribute: "Attribute[Any]", span: timedelta) -> None:
     if not isinstance(span, timedelta) or span < timedelta(0):
         raise ConfigurationError(f"{attribute.name} is {span!r}: use a timedelta of 0 or more")
@@ -224,7 +219,7 @@ class SoftLimit:
         ConfigurationError: no bounce at all would be enough.
     """
 
-    bounces: int = field(default=7, validator=_some)
+    bounces: int = field(default=7, validator=above_zero)
     over: timedelta = field(default=timedelta(days=14), validator=_a_span)
 
 

@@ -10,6 +10,7 @@ import dns.message
 import dns.resolver
 from attrs import Attribute, field, frozen
 
+from ..checks import a_port
 from ..dns_records import RecordKind, ValidatedAnswer, dns_name, known_kind
 from ..errors import ConfigurationError, ResolveError
 
@@ -28,12 +29,8 @@ def _ip_addresses(addresses: Iterable[str]) -> tuple[str, ...]:
     return several
 
 
-def _a_port(_instance: object, _attribute: "Attribute[Any]", port: int) -> None:
-    if not isinstance(port, int) or not 1 <= port <= 65535:
-        raise ConfigurationError(f"{port!r} is no port: use 53, or 1 to 65535")
-
-
 def _some_seconds(seconds: float) -> float:
+    # A converter, since the resolver is made of it before any validator is asked.
     if not isinstance(seconds, int | float) or not 0 < seconds <= 60:
         raise ConfigurationError(f"timeout is {seconds!r}: use seconds above 0, up to 60")
     return seconds
@@ -53,7 +50,7 @@ class DnsResolver:
     """
 
     nameservers: tuple[str, ...] = field(default=(), converter=_ip_addresses)
-    port: int = field(default=53, validator=_a_port)
+    port: int = field(default=53, validator=a_port("53, or 1 to 65535"))
     timeout: float = field(default=5.0, converter=_some_seconds)
     _resolver: dns.resolver.Resolver = field(init=False, repr=False, eq=False)
 
@@ -92,7 +89,7 @@ class DnsValidatingResolver:
     """
 
     nameservers: tuple[str, ...] = field(converter=_ip_addresses)
-    port: int = field(default=53, validator=_a_port)
+    port: int = field(default=53, validator=a_port("53, or 1 to 65535"))
     timeout: float = field(default=5.0, converter=_some_seconds)
     _resolver: dns.resolver.Resolver = field(init=False, repr=False, eq=False)
 

@@ -18,9 +18,9 @@ from time import monotonic
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from attrs import Attribute, define, field, frozen
+from attrs import define, field, frozen
 
-from ..checks import ConfigurationError, MailError, seconds_up_to, shown
+from ..checks import ConfigurationError, MailError, a_port, above_zero, seconds_up_to, shown
 from ..dns_records import dns_name
 from ..errors import UncheckedError
 from ..https_answers import HttpsAnswer, HttpsFailure
@@ -36,11 +36,6 @@ HEAD_LIMIT = 65_536
 """Bytes of an answer's status and headers, and of a file with them; what says more is no answer."""
 
 _PATH = re.compile(r"/[!-\"$-~]*")
-
-
-def _a_port(_instance: object, _attribute: "Attribute[Any]", port: int) -> None:
-    if not isinstance(port, int) or not 1 <= port <= 65535:
-        raise ConfigurationError(f"{port!r} is no port: use 443, or 1 to 65535")
 
 
 def dial(host: str, port: int, seconds: float) -> socket.socket:
@@ -91,7 +86,7 @@ class HttpsClient:
     """
 
     timeout: float = field(default=10.0, validator=seconds_up_to(60))
-    port: int = field(default=443, validator=_a_port)
+    port: int = field(default=443, validator=a_port("443, or 1 to 65535"))
     context: ssl.SSLContext | None = field(default=None, validator=verifying)
     dial: Dial = dial
 
@@ -116,11 +111,6 @@ class HttpsClient:
             return HttpsAnswer(failure=_failure(error), words=_words(error))
 
 
-def _a_count(_instance: object, attribute: "Attribute[Any]", count: int) -> None:
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise ConfigurationError(f"{attribute.name} is {count!r}: give a number of files, such as 16")
-
-
 @define(eq=False)
 class HttpsFiles:
     """Fetches what is found at a URL, such as the certificate that a message of Amazon SNS's is signed with.
@@ -137,7 +127,7 @@ class HttpsFiles:
     """
 
     client: HttpsClient = field(factory=HttpsClient)
-    capacity: int = field(default=16, kw_only=True, validator=_a_count)
+    capacity: int = field(default=16, kw_only=True, validator=above_zero)
     _kept: "OrderedDict[str, bytes]" = field(factory=OrderedDict, init=False, repr=False)
 
     def __call__(self, url: str, /) -> bytes:

@@ -26,7 +26,7 @@ from typing import Any, Protocol
 from attrs import Attribute, define, field, frozen
 
 from ..bounces import read as read_bounces
-from ..checks import CONTROL, ConfigurationError, above_zero, seconds_up_to, shown
+from ..checks import CONTROL, ConfigurationError, a_port, above_zero, seconds_up_to, shown
 from ..errors import ArchiveError, AuthError, MailboxError
 from ..events import Event
 from ..ports import Journal
@@ -255,11 +255,6 @@ def _a_host(_instance: object, _attribute: "Attribute[Any]", host: str) -> None:
         raise ConfigurationError(f"{shown(host)} is no host: write its name in ASCII")
 
 
-def _a_port(_instance: object, _attribute: "Attribute[Any]", port: int) -> None:
-    if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
-        raise ConfigurationError(f"{port!r} is no port: use 993 with implicit TLS, 143 with STARTTLS")
-
-
 def _a_secret_line(_instance: object, _attribute: "Attribute[Any]", tls: Tls) -> None:
     if tls not in (Tls.IMPLICIT, Tls.STARTTLS):
         raise ConfigurationError(f"{tls!r} would send a password in clear: use Tls.IMPLICIT or Tls.STARTTLS")
@@ -308,7 +303,7 @@ class ImapMailbox:
 
     host: str = field(validator=_a_host)
     credentials: Credentials | OAuthCredentials = field(validator=_a_login)
-    port: int = field(default=993, validator=_a_port)
+    port: int = field(default=993, validator=a_port("993 with implicit TLS, 143 with STARTTLS"))
     tls: Tls = field(default=Tls.IMPLICIT, validator=_a_secret_line)
     folder: str = field(default="INBOX", validator=_a_folder)
     afterwards: Afterwards = Afterwards.DELETE

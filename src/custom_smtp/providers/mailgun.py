@@ -18,9 +18,10 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
-from attrs import Attribute, define, field, frozen
+from attrs import define, field, frozen
 
-from ..errors import ConfigurationError, MailError, MalformedError, UnverifiedError
+from ..checks import above_zero
+from ..errors import MailError, MalformedError, UnverifiedError
 from ..events import (
     About,
     Accepted,
@@ -130,11 +131,6 @@ Vouches = Callable[[str, str], bool]
 """Says whether this token may vouch for this event, named by its digest: True for the first, and for it again."""
 
 
-def _a_count(_instance: object, attribute: "Attribute[Any]", count: int) -> None:
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise ConfigurationError(f"{attribute.name} is {count!r}: give a number of tokens, such as 100_000")
-
-
 @define(eq=False)
 class Tokens:
     """Remembers which event each token came with, in this process: a token vouches for one event alone.
@@ -146,7 +142,7 @@ class Tokens:
         ConfigurationError: the capacity is none.
     """
 
-    capacity: int = field(default=100_000, validator=_a_count)
+    capacity: int = field(default=100_000, validator=above_zero)
     _seen: OrderedDict[str, str] = field(factory=OrderedDict, init=False, repr=False)
 
     def __call__(self, token: str, digest: str, /) -> bool:
