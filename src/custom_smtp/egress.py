@@ -10,7 +10,6 @@ from typing import Any
 
 from attrs import Attribute, evolve, field, frozen
 
-from .checks import aware
 from .errors import ConfigurationError
 from .ports import Clock
 from .system import utc_now
@@ -68,7 +67,7 @@ class Egress:
 
     network: Network = field(converter=_network)
     region: str = field(validator=_a_region)
-    since: datetime = field(converter=_in_utc, validator=aware)
+    since: datetime = field(converter=_in_utc)
     until: datetime | None = field(default=None, converter=_in_utc_or_none)
 
     def __attrs_post_init__(self) -> None:

@@ -85,9 +85,8 @@ def read_event(text: str) -> Event:
     return event
 
 
-def _plain_fields(value: object) -> dict[str, object]:
-    kind: type[attrs.AttrsInstance] = type(value)  # type: ignore[assignment]  # an event, or a part of one
-    return {one.name: _plain(getattr(value, one.name)) for one in attrs.fields(kind) if one.init}
+def _plain_fields(value: attrs.AttrsInstance) -> dict[str, object]:
+    return {one.name: _plain(getattr(value, one.name)) for one in attrs.fields(type(value)) if one.init}
 
 
 def _plain(value: object) -> object:

@@ -18,10 +18,10 @@ from attrs import Attribute, define, field, frozen
 
 from .addresses import ascii_domain
 from .checks import ConfigurationError, MailError, shown
+from .system import EPOCH
 
 _DAY = timedelta(days=1)
 _TICK = timedelta(microseconds=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BEGIN_OF_TIME = datetime.min.replace(tzinfo=UTC)
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 _MOST_MAILS = 1_000_000_000
@@ -85,7 +85,7 @@ class TokenBucket:
     """
 
     rate: Rate
-    full_at: datetime = _EPOCH
+    full_at: datetime = EPOCH
 
     def next_at(self, moment: datetime, /) -> datetime:
         """When the next mail may go, in UTC: at ``moment``, or as soon as possible after it.
@@ -236,11 +236,11 @@ class DayTally:
 
 
 def _quarter(at: datetime) -> int:
-    return (at - _EPOCH) // _QUARTER
+    return (at - EPOCH) // _QUARTER
 
 
 def _begin(quarter: int) -> datetime:
-    return _later(_EPOCH, quarter * _QUARTER)
+    return _later(EPOCH, quarter * _QUARTER)
 
 
 def _when(quarter: tuple[int, int]) -> int:

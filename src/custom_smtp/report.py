@@ -332,6 +332,8 @@ def _complaints(total: Figures) -> str:
 
 def _people(campaigns: Sequence[Campaign], shown: int, judge: Judge) -> str:
     listed = [(delivery_state(each.of(copy), judge=judge), copy, each) for each in campaigns for copy in each.copies]
+    if not listed:
+        return ""
     listed.sort(key=lambda entry: (_PLACE[entry[0].stage], entry[1].recipient))
     rows = "".join(
         f'<tr><td><bdi>{plain(copy.recipient)}</bdi></td><td class="wide soft"><bdi>{plain(campaign.name)}</bdi></td>'
@@ -343,12 +345,8 @@ def _people(campaigns: Sequence[Campaign], shown: int, judge: Judge) -> str:
     left = len(listed) - shown
     more = f'<p class="note">{left:,} more are counted above and not listed here.</p>' if left > 0 else ""
     return (
-        (
-            '<table class="people"><thead><tr><th>Person</th><th class="wide">Campaign</th><th>What became of it</th>'
-            f'<th class="n">Opens</th><th class="n">Clicks</th></tr></thead><tbody>{rows}</tbody></table>{more}'
-        )
-        if listed
-        else ""
+        '<table class="people"><thead><tr><th>Person</th><th class="wide">Campaign</th><th>What became of it</th>'
+        f'<th class="n">Opens</th><th class="n">Clicks</th></tr></thead><tbody>{rows}</tbody></table>{more}'
     )
 
 

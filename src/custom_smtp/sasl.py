@@ -327,12 +327,12 @@ def challenge_of(reply: Reply) -> bytes:
 
 def _spellings(*secrets: bytes) -> tuple[bytes, ...]:
     """Secrets as they are, in base64, and percent-encoded; the longest first, so that none hides another."""
-    spelled = {
+    found = {
         spelling
         for secret in secrets
         for spelling in (secret, base64.b64encode(secret).rstrip(b"="), quote_from_bytes(secret, safe="").encode())
     }
-    return tuple(sorted(spelled, key=len, reverse=True))
+    return tuple(sorted(found, key=len, reverse=True))
 
 
 def fresh_token(credentials: OAuthCredentials) -> str:

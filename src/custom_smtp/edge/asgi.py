@@ -82,12 +82,12 @@ def asgi(
             response = await settle(asked)
         await _send(response, scope["method"], send)
 
-    answered = {"http": http, "lifespan": _lifespan, "websocket": _no_websocket}
+    spoken = {"http": http, "lifespan": _lifespan, "websocket": _no_websocket}
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in answered:
+        if scope["type"] not in spoken:
             raise ConfigurationError(f"this application speaks http, not {scope['type']!r}: route it elsewhere")
-        await answered[scope["type"]](scope, receive, send)
+        await spoken[scope["type"]](scope, receive, send)
 
     return application
 

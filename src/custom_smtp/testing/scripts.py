@@ -270,7 +270,7 @@ class _Polite:
 
     def _reply(self, line: str, polite: str) -> int:
         """Say what the test wants, or this; return the code of what was said."""
-        mark = self.conversation.said
+        mark = self.conversation.octets_said
         _answer(self.conversation, self.told.to(line) or polite)
         return self.conversation.said_since(mark)
 

@@ -90,12 +90,12 @@ class Conversation:
             self._write()
 
     def said_since(self, mark: int) -> int:
-        """The code of the first whole reply said since so many octets (`said`) had been said; 0 for none."""
+        """The code of the first whole reply said since so many octets (`octets_said`) had been said; 0 for none."""
         found = _REPLIED.search(self._said, mark)
         return int(found[1]) if found else 0
 
     @property
-    def said(self) -> int:
+    def octets_said(self) -> int:
         """How many octets were said so far."""
         return len(self._said)
 
