@@ -15,6 +15,7 @@ from ..errors import ConfigurationError, Retry, TlsError
 from ..outgoing import Channel
 from ..ports import ValidatingResolver
 from ..servers import Dane, Server
+from .trust import require_verifying
 
 _LEAST_LEVEL = 2
 """OpenSSL's security level: RSA keys of 2048 bits, and no SHA-1, at the least."""
@@ -52,11 +53,7 @@ def _check_given(server: Server, given: ssl.SSLContext) -> None:
         raise ConfigurationError("both a context and a ca_file were given: load the authority into the context")
     if given.protocol is ssl.PROTOCOL_TLS_SERVER:
         raise ConfigurationError("this SSLContext is a server's: make it with ssl.create_default_context()")
-    if given.verify_mode is not ssl.CERT_REQUIRED or not given.check_hostname:
-        raise ConfigurationError(
-            "this SSLContext takes any certificate: make it with ssl.create_default_context(), "
-            "and trust a private authority by its load_verify_locations()"
-        )
+    require_verifying(given)
     # Some Pythons, Debian's among them, leave the minimum to OpenSSL: MINIMUM_SUPPORTED, which is below all others.
     if given.minimum_version < ssl.TLSVersion.TLSv1_2:
         raise ConfigurationError(

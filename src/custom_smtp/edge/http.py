@@ -24,7 +24,8 @@ from ..checks import ConfigurationError, MailError, a_port, above_zero, seconds_
 from ..dns_records import dns_name
 from ..errors import UncheckedError
 from ..https_answers import HttpsAnswer, HttpsFailure
-from .trust import verifying
+from .reaching import words_of
+from .trust import trusted_by, verifying
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -179,7 +180,7 @@ def _answering(client: HttpsClient, host: str, path: str) -> Iterator[tuple[HTTP
     ends = monotonic() + client.timeout
     with client.dial(host, client.port, client.timeout) as plain:
         plain.settimeout(max(ends - monotonic(), _LEAST))
-        with _trusting(client.context).wrap_socket(plain, server_hostname=host) as secret:
+        with trusted_by(client.context).wrap_socket(plain, server_hostname=host) as secret:
             secret.settimeout(max(ends - monotonic(), _LEAST))
             secret.sendall(f"GET {path} HTTP/1.1\r\nhost: {host}\r\n{_ASKING}".encode("ascii"))
             response = HTTPResponse(_Bounded(secret, ends))  # type: ignore[arg-type]  # all it takes is makefile
@@ -188,14 +189,6 @@ def _answering(client: HttpsClient, host: str, path: str) -> Iterator[tuple[HTTP
                 yield response, secret
             finally:
                 response.close()
-
-
-def _trusting(context: ssl.SSLContext | None) -> ssl.SSLContext:
-    if context is not None:
-        return context
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 def _end_of(certificate: Any) -> datetime:
@@ -257,4 +250,4 @@ _FAILURES = (
 def _words(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
-    return str(getattr(error, "strerror", None) or error) or type(error).__name__
+    return words_of(error)

@@ -19,7 +19,8 @@ from attrs import field, frozen
 from ..checks import ConfigurationError, seconds_up_to, shown
 from ..posts import Post, Posted, split_url
 from .http import HEAD_LIMIT, Dial, dial
-from .trust import verifying
+from .reaching import words_of
+from .trust import trusted_by, verifying
 
 _Network = IPv4Network | IPv6Network
 _Address = IPv4Address | IPv6Address
@@ -147,17 +148,10 @@ class HttpPosts:
                 plain.settimeout(_left(ends))
                 if not secret:
                     return _exchanged(plain, post, ends)
-                with self._context().wrap_socket(plain, server_hostname=host) as line:
+                with trusted_by(self.context).wrap_socket(plain, server_hostname=host) as line:
                     return _exchanged(line, post, ends)
         except (OSError, ValueError) as error:  # a name that cannot be looked up is a ValueError too
             return Posted(words=_words(error))
-
-    def _context(self) -> ssl.SSLContext:
-        if self.context is not None:
-            return self.context
-        context = ssl.create_default_context()
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        return context
 
 
 def _exchanged(line: socket.socket, post: Post, ends: float) -> Posted:
@@ -229,4 +223,4 @@ def _left(ends: float) -> float:
 def _words(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not right: {error.verify_message}"
-    return str(getattr(error, "strerror", None) or error) or type(error).__name__
+    return words_of(error)

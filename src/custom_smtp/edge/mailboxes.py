@@ -33,7 +33,8 @@ from ..ports import Journal
 from ..sasl import Exchange, begin
 from ..servers import Credentials, OAuthCredentials, Tls
 from ..system import new_nonce
-from .trust import verifying
+from .reaching import words_of
+from .trust import trusted_by, verifying
 
 Read = Callable[[bytes], Sequence[Event]]
 """What a mail tells; nothing where it is not understood. To have what carries our signature believed, give
@@ -350,7 +351,7 @@ class ImapMailbox:
 def _words(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not right, so nothing was said: {error.verify_message}"
-    return shown(str(getattr(error, "strerror", None) or error) or type(error).__name__)
+    return shown(words_of(error))
 
 
 _ROOM = 4 * 1024 * 1024  # octets, for what a server says beside a mail
@@ -432,7 +433,7 @@ class _Line(imaplib.IMAP4):
 @contextmanager
 def _line_to(mailbox: ImapMailbox) -> Iterator[_Line]:
     """A line that is secret before we say who we are, and that we are let in by."""
-    line = _Line(mailbox, mailbox.context or _system_context())
+    line = _Line(mailbox, trusted_by(mailbox.context))
     try:
         if mailbox.tls is Tls.STARTTLS:
             if line.state != "NONAUTH":
@@ -444,12 +445,6 @@ def _line_to(mailbox: ImapMailbox) -> Iterator[_Line]:
             line.logout()
     finally:
         line.let_go()
-
-
-def _system_context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 def _log_in(line: _Line, credentials: Credentials | OAuthCredentials) -> None:

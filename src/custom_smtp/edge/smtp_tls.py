@@ -12,6 +12,7 @@ from ..errors import ConnectError, InsecureTransportWarning, Retry, TlsError
 from ..outgoing import Channel
 from ..servers import Server, Tls
 from ._smtp_tls import check_certificate, check_resolver, published_for, verifying_context
+from .reaching import words_of
 
 __all__ = ["TlsLayer", "check_resolver", "published_for", "verifying_context", "warn_of_clear_text"]
 
@@ -74,8 +75,7 @@ class TlsLayer:
 
     def failed(self, error: Exception) -> TlsError:
         """There is no TLS, for this reason."""
-        words = str(getattr(error, "strerror", None) or error) or type(error).__name__
-        return TlsError(f"no TLS with {self._server}, so nothing was said: {words}")
+        return TlsError(f"no TLS with {self._server}, so nothing was said: {words_of(error)}")
 
     def last_words(self) -> bytes:
         """The alert that says why there is no handshake."""
