@@ -72,6 +72,8 @@ from custom_smtp.webhooks import (
     some_secrets,
     synthetic_key,
     text_in,
+    with_id,
+    with_json_header,
 )
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -907,6 +909,30 @@ def test_a_text_that_no_line_could_carry_is_a_mail_error() -> None:
     assert folding_json("X-Pigeon", {"ring": "x" * 800})
     with pytest.raises(MailError, match="X-Pigeon"):
         folding_json("X-Pigeon", {"ring": "x" * 900})
+
+
+def ringed(headers: Headers) -> Headers:
+    return with_json_header(headers, "X-Pigeon", lambda asked: with_id("X-Pigeon", asked, "ring", DeliveryId("d1")))
+
+
+def test_an_id_goes_into_the_header_that_is_there_and_else_into_a_new_one() -> None:
+    assert ringed((("Date", "now"),)) == (("Date", "now"), ("X-Pigeon", '{"ring": "d1"}'))
+    there = (("x-pigeon", '{"colour": "grey"}'), ("Date", "now"))
+    assert ringed(there) == (("x-pigeon", '{"colour": "grey", "ring": "d1"}'), ("Date", "now"))
+    assert ringed(ringed(there)) == ringed(there)
+
+
+@pytest.mark.parametrize(
+    ("headers", "why"),
+    [
+        ((("X-Pigeon", '{"ring": "d2"}'),), "the header X-Pigeon sets ring to 'd2': leave it out"),
+        ((("X-Pigeon", "[]"),), "the header X-Pigeon holds a list: write a JSON object"),
+        ((("X-Pigeon", "{}"), ("x-pigeon", "{}")), "there are 2 X-Pigeon headers, and one is read: merge them"),
+    ],
+)
+def test_no_id_goes_into_a_header_that_says_otherwise(headers: Headers, why: str) -> None:
+    with pytest.raises(MailError, match=why):
+        ringed(headers)
 
 
 # ---- several accounts and providers ----------------------------------------------------------------------------------

@@ -2,10 +2,11 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .errors import MailError
+from .identifiers import DeliveryId
 from .ports import Headers
 
 
@@ -20,6 +21,39 @@ def marked(headers: Headers, marks: Headers) -> Headers:
         if there.get(name.lower(), value) != value:
             raise MailError(f"the header {name} is set to {there[name.lower()]!r}, and must be {value!r}: leave it out")
     return (*headers, *((name, value) for name, value in marks if name.lower() not in there))
+
+
+def with_json_header(headers: Headers, name: str, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> Headers:
+    """The headers with the one that holds a JSON object changed so; where there is none, it comes behind them.
+
+    Args:
+        headers: as they are.
+        name: the header's.
+        change: what its object becomes; of one that is not there, what an empty object becomes.
+
+    Raises:
+        MailError: there are several of that name, or what is there is no JSON object; or what ``change`` raises.
+    """
+    places = [place for place, (given, _) in enumerate(headers) if given.lower() == name.lower()]
+    if len(places) > 1:
+        raise MailError(f"there are {len(places)} {name} headers, and one is read: merge them")
+    if not places:
+        return (*headers, (name, folding_json(name, change({}))))
+    [place] = places
+    given, value = headers[place]
+    changed = folding_json(name, change(json_header(name, value)))
+    return (*headers[:place], (given, changed), *headers[place + 1 :])
+
+
+def with_id(header: str, asked: Mapping[str, Any], name: str, delivery_id: DeliveryId) -> dict[str, Any]:
+    """A JSON object of a header, with our id under this name.
+
+    Raises:
+        MailError: another id stands there.
+    """
+    if asked.get(name, delivery_id) != delivery_id:
+        raise MailError(f"the header {header} sets {name} to {asked[name]!r}: leave it out")
+    return {**asked, name: delivery_id}
 
 
 def json_header(name: str, value: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from attrs import Attribute, Factory, evolve, field, frozen
 
 from ._webhook_inspection import Inspection, Refusal, what_came, what_was_told, why_refused
-from ._webhook_marks import folding_json, json_header, json_object_in, marked
+from ._webhook_marks import folding_json, json_header, json_object_in, marked, with_id, with_json_header
 from ._webhook_proofs import (
     CLOCK_SKEW,
     a_secret,
@@ -89,6 +89,8 @@ __all__ = [
     "delivery_id_in_message_id",
     # marks
     "marked",
+    "with_json_header",
+    "with_id",
     "json_header",
     "json_object_in",
     "folding_json",

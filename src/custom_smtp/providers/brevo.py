@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from ..errors import ConfigurationError, MailError, MalformedError
+from ..errors import ConfigurationError, MalformedError
 from ..events import (
     About,
     Accepted,
@@ -43,10 +43,8 @@ from ..webhooks import (
     delivery_id_in_message_id,
     enhanced_status,
     events_of,
-    folding_json,
     if_given,
     json_body,
-    json_header,
     json_reports,
     moment,
     require_basic_auth,
@@ -56,6 +54,8 @@ from ..webhooks import (
     synthetic_key,
     text_in,
     told_cause,
+    with_id,
+    with_json_header,
 )
 
 Report = dict[str, Any]
@@ -128,16 +128,7 @@ class Brevo:
         Raises:
             MailError: the header that is there is no JSON object, or says otherwise; or there are several.
         """
-        there = [value for name, value in headers if name.lower() == _HEADER.lower()]
-        if len(there) > 1:
-            raise MailError(f"there are {len(there)} {_HEADER} headers: merge them")
-        custom = json_header(_HEADER, there[0]) if there else {}
-        if custom.get(CUSTOM, delivery_id) != delivery_id:
-            raise MailError(f"the header {_HEADER} sets {CUSTOM} to {custom[CUSTOM]!r}: leave it out")
-        value = folding_json(_HEADER, {**custom, CUSTOM: delivery_id})
-        if not there:
-            return (*headers, (_HEADER, value))
-        return tuple((name, value if name.lower() == _HEADER.lower() else kept) for name, kept in headers)
+        return with_json_header(headers, _HEADER, lambda custom: with_id(_HEADER, custom, CUSTOM, delivery_id))
 
     def read(self, request: Request, /) -> Sequence[Event]:
         """Prove by basic auth or token, then read the one report that Brevo posts, or several of a batch.

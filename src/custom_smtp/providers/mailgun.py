@@ -73,7 +73,7 @@ VARIABLE = "csm_id"
 MAX_AGE = timedelta(hours=9)
 """How old a signature may be: Mailgun tries again for 8 hours ("Webhooks"), and does not say whether it signs anew."""
 
-REASONS: dict[str, tuple[BounceKind, Cause]] = {
+REASONS: Mapping[str, tuple[BounceKind, Cause]] = {
     "espblock": (BounceKind.BLOCK, Cause.POLICY),
     "old": (BounceKind.SOFT, Cause.EXPIRED),
 }
@@ -94,7 +94,7 @@ SUPPRESSED_CODES = (605, 606, 607, 625)
 Mailgun's pages do not list them; they are what two public integrations have met (django-anymail, Symfony).
 """
 
-BOUNCE_TYPES: dict[str, BounceKind] = {"hard": BounceKind.HARD, "soft": BounceKind.SOFT}
+BOUNCE_TYPES: Mapping[str, BounceKind] = {"hard": BounceKind.HARD, "soft": BounceKind.SOFT}
 """Mailgun's own verdict, where ``delivery-status`` holds one ("Webhook Payloads")."""
 
 BOTS = ("apple", "gmail", "generic")

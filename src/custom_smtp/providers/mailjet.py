@@ -13,7 +13,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from ..errors import ConfigurationError, MailError
+from ..errors import ConfigurationError
 from ..events import (
     About,
     Bounced,
@@ -40,9 +40,7 @@ from ..webhooks import (
     delivery_id_in,
     enhanced_status,
     events_of,
-    folding_json,
     json_body,
-    json_header,
     marked,
     moment,
     require_basic_auth,
@@ -51,6 +49,8 @@ from ..webhooks import (
     synthetic_key,
     text_in,
     told_cause,
+    with_id,
+    with_json_header,
 )
 
 Report = dict[str, Any]
@@ -67,7 +67,7 @@ PORTS = (587, 588, 2525, 465)
 AS_IT_SAYS: BounceKind | None = None
 """Whether ``hard_bounce`` decides if such an error is hard or soft."""
 
-ERRORS: dict[str, tuple[BounceKind | None, Cause]] = {
+ERRORS: Mapping[str, tuple[BounceKind | None, Cause]] = {
     # recipient
     "user unknown": (AS_IT_SAYS, Cause.NO_SUCH_USER),
     "mailbox inactive": (AS_IT_SAYS, Cause.MAILBOX_DISABLED),
@@ -109,7 +109,7 @@ BLOCKED: Mapping[str, DropKind] = {
 }
 """Why Mailjet did not even try, by ``error_related_to`` ("Webhooks"), for an error that is not in the table above."""
 
-RELATED: dict[str, tuple[BounceKind | None, Cause]] = {
+RELATED: Mapping[str, tuple[BounceKind | None, Cause]] = {
     "content": (BounceKind.BLOCK, Cause.CONTENT),
     "spam": (BounceKind.BLOCK, Cause.POLICY),
     "system": (BounceKind.SOFT, Cause.SYSTEM_ERROR),
@@ -166,7 +166,10 @@ class Mailjet:
         there = {name.lower(): value.strip() for name, value in headers}
         if there.get(_CUSTOM_ID.lower(), delivery_id) == delivery_id:
             return marked(headers, ((_CUSTOM_ID, delivery_id), *_TRACKING_OFF))
-        return marked(_with_payload(headers, delivery_id), _TRACKING_OFF)
+        with_payload = with_json_header(
+            headers, _EVENT_PAYLOAD, lambda payload: with_id(_EVENT_PAYLOAD, payload, PAYLOAD, delivery_id)
+        )
+        return marked(with_payload, _TRACKING_OFF)
 
     def read(self, request: Request, /) -> Sequence[Event]:
         """Prove by basic auth, then read one event (version 1 of its Event API) or several (version 2).
@@ -215,19 +218,6 @@ class Mailjet:
             scope=str(told.get("mj_list_id")),
             reader=f"{told.get('ip')} {told.get('agent')}",
         )
-
-
-def _with_payload(headers: Headers, delivery_id: DeliveryId) -> Headers:
-    there = [value for name, value in headers if name.lower() == _EVENT_PAYLOAD.lower()]
-    if len(there) > 1:
-        raise MailError(f"there are {len(there)} {_EVENT_PAYLOAD} headers: merge them")
-    payload = json_header(_EVENT_PAYLOAD, there[0]) if there else {}
-    if payload.get(PAYLOAD, delivery_id) != delivery_id:
-        raise MailError(f"the header {_EVENT_PAYLOAD} sets {PAYLOAD} to {payload[PAYLOAD]!r}: leave it out")
-    value = folding_json(_EVENT_PAYLOAD, {**payload, PAYLOAD: delivery_id})
-    if not there:
-        return (*headers, (_EVENT_PAYLOAD, value))
-    return tuple((name, value if name.lower() == _EVENT_PAYLOAD.lower() else kept) for name, kept in headers)
 
 
 def _in_event_payload(payload: object, told: Report) -> DeliveryId | None:

@@ -43,7 +43,6 @@ from ..webhooks import (
     events_of,
     folding_json,
     is_hmac_sha256,
-    json_header,
     json_reports,
     moment,
     secrets_of,
@@ -51,6 +50,8 @@ from ..webhooks import (
     synthetic_key,
     text_in,
     told_cause,
+    with_id,
+    with_json_header,
 )
 
 Report = dict[str, Any]
@@ -132,18 +133,7 @@ class Mailtrap:
             MailError: the header that is there is no JSON object, or says otherwise, or becomes too large; or there are
                 several.
         """
-        there = [value for name, value in headers if name.lower() == _HEADER.lower()]
-        if len(there) > 1:
-            raise MailError(f"there are {len(there)} {_HEADER} headers, and Mailtrap reads one: merge them")
-        variables = json_header(_HEADER, there[0]) if there else {}
-        if variables.get(VARIABLE, delivery_id) != delivery_id:
-            raise MailError(f"the header {_HEADER} sets {VARIABLE} to {variables[VARIABLE]!r}: leave it out")
-        value = folding_json(_HEADER, {**variables, VARIABLE: delivery_id})
-        if len(value) > VARIABLES_BYTES:
-            raise MailError(f"the header {_HEADER} has {len(value)} bytes: Mailtrap takes {VARIABLES_BYTES}")
-        if not there:
-            return (*headers, (_HEADER, value))
-        return tuple((name, value if name.lower() == _HEADER.lower() else kept) for name, kept in headers)
+        return with_json_header(headers, _HEADER, partial(_with_variable, delivery_id))
 
     def read(self, request: Request, /) -> Sequence[Event]:
         """Prove by signature, then read every event of the batch, as one JSON object or as one for each line.
@@ -193,6 +183,14 @@ class Mailtrap:
             raw=told,
         )
         return _READ[kind](about, told) if kind in _READ else Unrecognised(about, kind)
+
+
+def _with_variable(delivery_id: DeliveryId, asked: Report) -> Report:
+    variables = with_id(_HEADER, asked, VARIABLE, delivery_id)
+    size = len(folding_json(_HEADER, variables))
+    if size > VARIABLES_BYTES:
+        raise MailError(f"the header {_HEADER} has {size} bytes: Mailtrap takes {VARIABLES_BYTES}")
+    return variables
 
 
 def _events(body: bytes) -> list[Report]:

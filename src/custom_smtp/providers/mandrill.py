@@ -84,7 +84,7 @@ TEST_KEY = "test-webhook"
 Its pages do not say so; two public integrations have met it (Symfony, django-anymail).
 """
 
-CODES: dict[str, tuple[BounceKind | None, Cause]] = {
+CODES: Mapping[str, tuple[BounceKind | None, Cause]] = {
     "10": (None, Cause.NO_SUCH_USER),  # hard bounce, as for an unknown user
     "20": (None, Cause.UNKNOWN),  # soft bounce
     "21": (None, Cause.NETWORK),  # DNS failure
@@ -108,7 +108,7 @@ Codes").
 AUTO_REPLIES = ("60", "100")
 """The codes of the same table that are no bounce: an automatic reply, and a challenge."""
 
-DESCRIPTIONS: dict[str, Cause] = {
+DESCRIPTIONS: Mapping[str, Cause] = {
     "bad_mailbox": Cause.NO_SUCH_USER,
     "invalid_domain": Cause.NO_SUCH_DOMAIN,
     "mailbox_full": Cause.MAILBOX_FULL,
@@ -453,13 +453,15 @@ def _sender(entry: Report) -> str:
     return text_in(sender, "address") if isinstance(sender, dict) else text_in(entry, "sender")
 
 
-_READ: dict[str, Callable[[About, Report, Report], Event]] = {
+_READ: Mapping[str, Callable[[About, Report, Report], Event]] = {
     # Mandrill has sent it on its way; that it arrived is told by "delivered".
     "send": lambda about, _told, _mail: Accepted(about, _SENT),
     "delivered": lambda about, told, mail: Delivered(about, _server_said(told, mail)),
     "deferral": _delayed,
     "hard_bounce": _bounced,
+    "hard-bounce": _bounced,  # as its pages write it
     "soft_bounce": _bounced,
+    "soft-bounce": _bounced,  # likewise
     "reject": _rejected,
     "spam": lambda about, _told, _mail: Complained(about),
     "unsub": lambda about, told, mail: Unsubscribed(about, scope=_subaccount(told, mail)),
@@ -469,8 +471,6 @@ _READ: dict[str, Callable[[About, Report, Report], Event]] = {
     "denylist": _denylisted,
 }
 """What each event of "Webhooks" becomes. The allowlist and inbound mail say nothing of a mail or a person of ours."""
-
-_READ |= {"hard-bounce": _READ["hard_bounce"], "soft-bounce": _READ["soft_bounce"]}  # as its pages write them
 
 _ONCE_A_SECOND = frozenset(_READ) - {"open", "click", "blacklist", "denylist"}
 """What happens to one mail no more than once in a second, so that its id and its time tell it from any other."""

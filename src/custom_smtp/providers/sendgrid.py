@@ -53,9 +53,7 @@ from ..webhooks import (
     delivery_id_in_message_id,
     enhanced_status,
     events_of,
-    folding_json,
     json_body,
-    json_header,
     json_object_in,
     moment,
     require_bearer,
@@ -65,6 +63,8 @@ from ..webhooks import (
     synthetic_key,
     text_in,
     told_cause,
+    with_id,
+    with_json_header,
 )
 
 Report = dict[str, Any]
@@ -93,7 +93,7 @@ _BLOCKS = {
     "frequency or volume too high": BounceKind.BLOCK,
 }
 
-KINDS: dict[str, dict[str, BounceKind]] = {
+KINDS: Mapping[str, Mapping[str, BounceKind]] = {
     "": _BLOCKS,
     "bounce": {"": BounceKind.HARD, **_BLOCKS},
     "blocked": {
@@ -219,13 +219,7 @@ class SendGrid:
         Raises:
             MailError: the header that is there is no JSON object, says otherwise, or becomes too large.
         """
-        there = [value for name, value in headers if name.lower() == _HEADER.lower()]
-        if len(there) > 1:
-            raise MailError(f"there are {len(there)} {_HEADER} headers, and SendGrid reads the first alone: merge them")
-        value = folding_json(_HEADER, _with_marks(_instructions(there), delivery_id))
-        if not there:
-            return (*headers, (_HEADER, value))
-        return tuple((name, value if name.lower() == _HEADER.lower() else kept) for name, kept in headers)
+        return with_json_header(headers, _HEADER, lambda asked: _with_marks(asked, delivery_id))
 
     def read(self, request: Request, /) -> Sequence[Event]:
         """Prove by signature and age, by token, or by both; then read every report of the batch.
@@ -314,22 +308,11 @@ def _fits(key: EllipticCurvePublicKey, signature: bytes, signed: bytes) -> bool:
     return True
 
 
-def _instructions(headers: list[str]) -> dict[str, Any]:
-    """What the header that is there already asks of SendGrid."""
-    if not headers:
-        return {}
-    asked = json_header(_HEADER, headers[0])
-    if "to" in asked:
-        raise MailError(f"the header {_HEADER} names recipients in 'to': give each person a mail of their own")
-    return asked
-
-
 def _with_marks(asked: dict[str, Any], delivery_id: DeliveryId) -> dict[str, Any]:
     """The header's JSON, with the marks laid into it; what was given is left as it was."""
-    arguments = json_object_in(_HEADER, asked, "unique_args")
-    if arguments.get(ARGUMENT, delivery_id) != delivery_id:
-        raise MailError(f"the header {_HEADER} sets {ARGUMENT} to {arguments[ARGUMENT]!r}: leave it out")
-    arguments[ARGUMENT] = delivery_id
+    if "to" in asked:
+        raise MailError(f"the header {_HEADER} names recipients in 'to': give each person a mail of their own")
+    arguments = with_id(_HEADER, json_object_in(_HEADER, asked, "unique_args"), ARGUMENT, delivery_id)
     size = len(json.dumps(arguments))
     if size > _UNIQUE_ARGUMENTS_BYTES:
         raise MailError(f"unique_args take up {size} bytes: SendGrid takes {_UNIQUE_ARGUMENTS_BYTES}")

@@ -45,11 +45,9 @@ from ..webhooks import (
     delivery_id_in,
     enhanced_status,
     events_of,
-    folding_json,
     if_given,
     is_one_of,
     json_body,
-    json_header,
     json_object_in,
     moment,
     require_basic_auth,
@@ -58,6 +56,8 @@ from ..webhooks import (
     synthetic_key,
     text_in,
     told_cause,
+    with_id,
+    with_json_header,
 )
 
 Report = dict[str, Any]
@@ -190,14 +190,7 @@ class SparkPost:
             MailError: the header that is there is no JSON object, says otherwise, names further recipients, or becomes
                 too long for a line.
         """
-        there = [value for name, value in headers if name.lower() == _HEADER.lower()]
-        if len(there) > 1:
-            raise MailError(f"there are {len(there)} {_HEADER} headers, and SparkPost reads one: merge them")
-        asked = json_header(_HEADER, there[0]) if there else {}
-        value = folding_json(_HEADER, _with_marks(asked, delivery_id))
-        if not there:
-            return (*headers, (_HEADER, value))
-        return tuple((name, value if name.lower() == _HEADER.lower() else kept) for name, kept in headers)
+        return with_json_header(headers, _HEADER, lambda asked: _with_marks(asked, delivery_id))
 
     def read(self, request: Request, /) -> Sequence[Event]:
         """Prove by basic auth or token, then read every event of the batch. A ping tells none.
@@ -268,9 +261,8 @@ def _with_marks(asked: dict[str, Any], delivery_id: DeliveryId) -> dict[str, Any
     for name in _RECIPIENTS:
         if asked.get(name):
             raise MailError(f"the header {_HEADER} names recipients in {name!r}: give each person a mail of their own")
-    metadata, options = json_object_in(_HEADER, asked, "metadata"), json_object_in(_HEADER, asked, "options")
-    if metadata.get(METADATA, delivery_id) != delivery_id:
-        raise MailError(f"the header {_HEADER} sets {METADATA} to {metadata[METADATA]!r}: leave it out")
+    metadata = with_id(_HEADER, json_object_in(_HEADER, asked, "metadata"), METADATA, delivery_id)
+    options = json_object_in(_HEADER, asked, "options")
     for tracking in _OPTIONS:
         if options.get(tracking, False) is not False:
             raise MailError(f"the header {_HEADER} turns {tracking} on, which counts twice: leave it out")
