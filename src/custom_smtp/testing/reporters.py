@@ -6,8 +6,8 @@
     endpoint = FeedbackEndpoint(postmark.adapter)
     endpoint.answer(postmark.request({"RecordType": "Delivery", ...}, at=now))
 
-Their secrets are made for tests, and no others. For secrets of your own, and for what is particular to a provider, see
-`custom_smtp.testing.webhooks`.
+Their secrets are made for tests, and no others. For secrets of your own, for what is particular to a provider, and for
+the providers that are not among these six, see `custom_smtp.testing.webhooks`.
 """
 
 from collections.abc import Callable, Mapping

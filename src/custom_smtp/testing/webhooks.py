@@ -28,6 +28,9 @@ Payload = Mapping[str, Any] | Sequence[Mapping[str, Any]] | bytes
 """One report, several, or a body as it shall be."""
 
 
+# ---- proven by a user name and a password, or by a token -------------------------------------------------------------
+
+
 def postmark_request(
     payload: Payload,
     username: str,
@@ -37,14 +40,7 @@ def postmark_request(
     received_at: datetime | None = None,
 ) -> Request:
     """A POST as Postmark makes it to ``https://username:password@...``."""
-    credentials = base64.b64encode(f"{username}:{password}".encode()).decode()
-    return Request(
-        method="POST",
-        path=path,
-        headers={"content-type": "application/json", "authorization": f"Basic {credentials}"},
-        body=_body(payload),
-        received_at=received_at,
-    )
+    return _authorized(payload, _basic(username, password), path, received_at)
 
 
 def mailjet_request(
@@ -56,7 +52,52 @@ def mailjet_request(
     received_at: datetime | None = None,
 ) -> Request:
     """A POST as Mailjet makes it to ``https://username:password@...``: one event, or an array of them."""
-    return postmark_request(payload, username, password, path=path, received_at=received_at)
+    return _authorized(payload, _basic(username, password), path, received_at)
+
+
+def brevo_request(
+    payload: Payload,
+    username: str = "",
+    password: str = "",
+    *,
+    token: str = "",
+    path: str = "/hooks/brevo",
+    received_at: datetime | None = None,
+) -> Request:
+    """A POST as Brevo makes it, with the user name and password of the webhook's URL, or with its token."""
+    return _authorized(payload, f"Bearer {token}" if token else _basic(username, password), path, received_at)
+
+
+def sparkpost_request(
+    payload: Payload,
+    username: str = "",
+    password: str = "",
+    *,
+    token: str = "",
+    path: str = "/hooks/sparkpost",
+    received_at: datetime | None = None,
+) -> Request:
+    """A POST as SparkPost makes it, with the webhook's user name and password, or with its OAuth 2.0 token."""
+    request = _authorized(payload, f"Bearer {token}" if token else _basic(username, password), path, received_at)
+    batch = hashlib.sha256(request.body).hexdigest()[:32]
+    return evolve(request, headers={**request.headers, "x-messagesystems-batch-id": batch})
+
+
+def _basic(username: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
+
+
+def _authorized(payload: Payload, authorization: str, path: str, received_at: datetime | None) -> Request:
+    return Request(
+        method="POST",
+        path=path,
+        headers={"content-type": "application/json", "authorization": authorization},
+        body=_body(payload),
+        received_at=received_at,
+    )
+
+
+# ---- signed with a secret that both sides know -----------------------------------------------------------------------
 
 
 def mandrill_request(
@@ -86,51 +127,6 @@ def mandrill_request(
         body=urlencode({"mandrill_events": told}).encode(),
         received_at=received_at,
     )
-
-
-@frozen
-class SendGridSigner:
-    """Signs requests as SendGrid's Signed Event Webhook does, with a key pair made of a number. Never for real use.
-
-    Attributes:
-        number: the private key's number; another one is another account.
-    """
-
-    number: int = field(default=20260102, repr=False)
-
-    @property
-    def verification_key(self) -> str:
-        """The public key as SendGrid's settings show it: base64 of its DER form."""
-        public = self._key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return base64.b64encode(public).decode()
-
-    def request(
-        self,
-        payload: Payload,
-        *,
-        at: datetime,
-        path: str = "/hooks/sendgrid",
-        received_at: datetime | None = None,
-    ) -> Request:
-        """A POST that was signed ``at`` this time, and came then too unless ``received_at`` says otherwise."""
-        body = _body(payload)
-        stamp = str(int(at.timestamp()))
-        signature = self._key.sign(stamp.encode() + body, ECDSA(SHA256()))
-        return Request(
-            method="POST",
-            path=path,
-            headers={
-                "content-type": "application/json",
-                "x-twilio-email-event-webhook-timestamp": stamp,
-                "x-twilio-email-event-webhook-signature": base64.b64encode(signature).decode(),
-            },
-            body=body,
-            received_at=at if received_at is None else received_at,
-        )
-
-    @property
-    def _key(self) -> EllipticCurvePrivateKey:
-        return derive_private_key(self.number, SECP256R1())
 
 
 @frozen
@@ -231,28 +227,124 @@ class MailgunSigner:
         return {**post, "signature": self.signature(json.dumps(told, sort_keys=True), at)}
 
 
-def sparkpost_request(
+def resend_request(
     payload: Payload,
-    username: str = "",
-    password: str = "",
-    *,
-    token: str = "",
-    path: str = "/hooks/sparkpost",
+    secret: str,
+    *others: str,
+    at: datetime,
+    number: str = "",
+    path: str = "/hooks/resend",
     received_at: datetime | None = None,
 ) -> Request:
-    """A POST as SparkPost makes it, with the webhook's user name and password, or with its OAuth 2.0 token."""
-    basic = base64.b64encode(f"{username}:{password}".encode()).decode()
+    """A POST that Svix signed for Resend ``at`` this time, and that came then unless ``received_at`` says otherwise.
+
+    Args:
+        payload: the event, or a body as it shall be.
+        secret: the webhook's signing secret, which begins with ``whsec_``.
+        others: further secrets that it is signed with, as while Resend turns one over.
+        at: when it was signed.
+        number: the request's id; left out, it is made of the body.
+        path: where it is posted to.
+        received_at: when it came.
+    """
+    body, stamp = _body(payload), str(int(at.timestamp()))
+    number = number or f"msg_{hashlib.sha256(body).hexdigest()[:27]}"
+    signed = f"{number}.{stamp}.".encode() + body
+    keys = [base64.b64decode(one.removeprefix("whsec_")) for one in (secret, *others)]
+    signatures = [base64.b64encode(hmac.digest(key, signed, "sha256")).decode() for key in keys]
     return Request(
         method="POST",
         path=path,
         headers={
             "content-type": "application/json",
-            "authorization": f"Bearer {token}" if token else f"Basic {basic}",
-            "x-messagesystems-batch-id": hashlib.sha256(_body(payload)).hexdigest()[:32],
+            "svix-id": number,
+            "svix-timestamp": stamp,
+            "svix-signature": " ".join(f"v1,{signature}" for signature in signatures),
         },
-        body=_body(payload),
+        body=body,
+        received_at=at if received_at is None else received_at,
+    )
+
+
+def mailersend_request(
+    payload: Payload,
+    secret: str,
+    *,
+    path: str = "/hooks/mailersend",
+    received_at: datetime | None = None,
+) -> Request:
+    """A POST as MailerSend makes it, signed with the webhook's secret."""
+    return _with_hmac("signature", payload, secret, path, received_at)
+
+
+def mailtrap_request(
+    payload: Payload,
+    secret: str,
+    *,
+    path: str = "/hooks/mailtrap",
+    received_at: datetime | None = None,
+) -> Request:
+    """A POST as Mailtrap makes it, signed with the webhook's secret."""
+    return _with_hmac("mailtrap-signature", payload, secret, path, received_at)
+
+
+def _with_hmac(header: str, payload: Payload, secret: str, path: str, received_at: datetime | None) -> Request:
+    body = _body(payload)
+    return Request(
+        method="POST",
+        path=path,
+        headers={"content-type": "application/json", header: hmac.digest(secret.encode(), body, "sha256").hex()},
+        body=body,
         received_at=received_at,
     )
+
+
+# ---- signed with a key of which we know the public half --------------------------------------------------------------
+
+
+@frozen
+class SendGridSigner:
+    """Signs requests as SendGrid's Signed Event Webhook does, with a key pair made of a number. Never for real use.
+
+    Attributes:
+        number: the private key's number; another one is another account.
+    """
+
+    number: int = field(default=20260102, repr=False)
+
+    @property
+    def verification_key(self) -> str:
+        """The public key as SendGrid's settings show it: base64 of its DER form."""
+        public = self._key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return base64.b64encode(public).decode()
+
+    def request(
+        self,
+        payload: Payload,
+        *,
+        at: datetime,
+        path: str = "/hooks/sendgrid",
+        received_at: datetime | None = None,
+    ) -> Request:
+        """A POST that was signed ``at`` this time, and came then too unless ``received_at`` says otherwise."""
+        body = _body(payload)
+        stamp = str(int(at.timestamp()))
+        signature = self._key.sign(stamp.encode() + body, ECDSA(SHA256()))
+        return Request(
+            method="POST",
+            path=path,
+            headers={
+                "content-type": "application/json",
+                "x-twilio-email-event-webhook-timestamp": stamp,
+                "x-twilio-email-event-webhook-signature": base64.b64encode(signature).decode(),
+            },
+            body=body,
+            received_at=at if received_at is None else received_at,
+        )
+
+    @property
+    def _key(self) -> EllipticCurvePrivateKey:
+        return derive_private_key(self.number, SECP256R1())
 
 
 @frozen(eq=False)
@@ -365,45 +457,6 @@ class SesSigner:
         )
 
 
-def resend_request(
-    payload: Payload,
-    secret: str,
-    *others: str,
-    at: datetime,
-    number: str = "",
-    path: str = "/hooks/resend",
-    received_at: datetime | None = None,
-) -> Request:
-    """A POST that Svix signed for Resend ``at`` this time, and that came then unless ``received_at`` says otherwise.
-
-    Args:
-        payload: the event, or a body as it shall be.
-        secret: the webhook's signing secret, which begins with ``whsec_``.
-        others: further secrets that it is signed with, as while Resend turns one over.
-        at: when it was signed.
-        number: the request's id; left out, it is made of the body.
-        path: where it is posted to.
-        received_at: when it came.
-    """
-    body, stamp = _body(payload), str(int(at.timestamp()))
-    number = number or f"msg_{hashlib.sha256(body).hexdigest()[:27]}"
-    signed = f"{number}.{stamp}.".encode() + body
-    keys = [base64.b64decode(one.removeprefix("whsec_")) for one in (secret, *others)]
-    signatures = [base64.b64encode(hmac.digest(key, signed, "sha256")).decode() for key in keys]
-    return Request(
-        method="POST",
-        path=path,
-        headers={
-            "content-type": "application/json",
-            "svix-id": number,
-            "svix-timestamp": stamp,
-            "svix-signature": " ".join(f"v1,{signature}" for signature in signatures),
-        },
-        body=body,
-        received_at=at if received_at is None else received_at,
-    )
-
-
 @frozen(eq=False)
 class PostalSigner:
     """Signs requests as a Postal server does, with a key made on the spot. Never for real use."""
@@ -458,51 +511,7 @@ def _base64_of(number: int) -> str:
     return base64.urlsafe_b64encode(octets).decode().rstrip("=")
 
 
-def brevo_request(
-    payload: Payload,
-    username: str = "",
-    password: str = "",
-    *,
-    token: str = "",
-    path: str = "/hooks/brevo",
-    received_at: datetime | None = None,
-) -> Request:
-    """A POST as Brevo makes it, with the user name and password of the webhook's URL, or with its token."""
-    request = postmark_request(payload, username, password, path=path, received_at=received_at)
-    return evolve(request, headers={**request.headers, "authorization": f"Bearer {token}"}) if token else request
-
-
-def mailersend_request(
-    payload: Payload,
-    secret: str,
-    *,
-    path: str = "/hooks/mailersend",
-    received_at: datetime | None = None,
-) -> Request:
-    """A POST as MailerSend makes it, signed with the webhook's secret."""
-    return _with_hmac("signature", payload, secret, path, received_at)
-
-
-def mailtrap_request(
-    payload: Payload,
-    secret: str,
-    *,
-    path: str = "/hooks/mailtrap",
-    received_at: datetime | None = None,
-) -> Request:
-    """A POST as Mailtrap makes it, signed with the webhook's secret."""
-    return _with_hmac("mailtrap-signature", payload, secret, path, received_at)
-
-
-def _with_hmac(header: str, payload: Payload, secret: str, path: str, received_at: datetime | None) -> Request:
-    body = _body(payload)
-    return Request(
-        method="POST",
-        path=path,
-        headers={"content-type": "application/json", header: hmac.digest(secret.encode(), body, "sha256").hex()},
-        body=body,
-        received_at=received_at,
-    )
+# ---- all of them -----------------------------------------------------------------------------------------------------
 
 
 def _body(payload: Payload) -> bytes:
