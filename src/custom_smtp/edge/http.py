@@ -74,7 +74,7 @@ class HttpsClient:
     """A `ports.HttpsProbe`: it asks as a browser would, and believes a right certificate alone.
 
     Where others choose the hosts, hand in a ``dial`` that refuses addresses of your own network, such as
-    `custom_smtp.edge.http_post.PublicDial`.
+    `custom_smtp.edge.public_dial.PublicDial`.
 
     Attributes:
         timeout: for how many seconds the whole question and answer may last, but for the look-up of the name, which

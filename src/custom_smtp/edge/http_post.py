@@ -1,123 +1,24 @@
 """Posts what is forwarded to others, once, with everything bounded: a `ports.Posts`.
 
 No redirect is followed, no body is read, and the whole of it has one time limit. Whoever may name a URL could name one
-inside your own network; so addresses that are not public are refused, after the name was looked up and for the very
-connection that is used, unless they are allowed by name of their network.
+inside your own network; so it is posted to public addresses alone, unless another ``dial`` is handed in.
 """
 
 import re
 import socket
 import ssl
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from time import monotonic
 
 from attrs import field, frozen
 
-from ..checks import ConfigurationError, seconds_up_to, shown
+from ..checks import seconds_up_to
 from ..posts import Post, Posted, split_url
-from .http import HEAD_LIMIT, Dial, dial
+from .http import HEAD_LIMIT, Dial
+from .public_dial import PublicDial
 from .reaching import words_of
 from .trust import trusted_by, verifying
-
-_Network = IPv4Network | IPv6Network
-_Address = IPv4Address | IPv6Address
-
-
-def _networks(several: Iterable[str]) -> tuple[_Network, ...]:
-    if isinstance(several, str):
-        raise ConfigurationError(f"allowed takes several networks: write allowed=({several!r},)")
-    return tuple(map(_network, several))
-
-
-def _network(text: str) -> _Network:
-    try:
-        return ip_network(text)
-    except ValueError as error:
-        raise ConfigurationError(
-            f"{shown(text)} is no network: write one such as '10.0.0.0/8' or '10.1.2.3'"
-        ) from error
-
-
-@frozen
-class PublicDial:
-    """A `Dial` that reaches addresses of the public internet alone: the others are refused, whatever name they have.
-
-    Attributes:
-        allowed: networks that are reached too, such as ``10.1.2.0/24``.
-
-    Raises:
-        ConfigurationError: a network is none.
-    """
-
-    allowed: tuple[_Network, ...] = field(default=(), converter=_networks)
-
-    def __call__(self, host: str, port: int, seconds: float) -> socket.socket:
-        """A connection to the first of the host's addresses that may be reached and takes one.
-
-        Raises:
-            OSError: there is none.
-        """
-        ends = monotonic() + seconds
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
-        reachable = [address for address in addresses if self.reaches(address)]
-        failure: OSError = PermissionError(f"{host} has no public address: allow its network, if you mean it")
-        for turn, address in enumerate(reachable):
-            share = (ends - monotonic()) / (len(reachable) - turn)
-            if share <= 0:
-                raise TimeoutError("timed out")
-            try:
-                return dial(address, port, share)
-            except OSError as error:
-                failure = error
-        raise failure
-
-    def reaches(self, address: str) -> bool:
-        """Whether this address may be reached."""
-        try:
-            told = ip_address(address)
-        except ValueError:
-            return False
-        inner = _inner(told)
-        return any(told in network or inner in network for network in self.allowed) or (
-            _is_public(told) and _is_public(inner)
-        )
-
-
-_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052 section 2.1
-_WITHIN = tuple(
-    map(
-        ip_network,
-        (
-            "::/96",  # RFC 4291 section 2.5.5.1: an IPv4 address, deprecated
-            "64:ff9b:1::/48",  # RFC 8215: a network's own translation
-            "2001::/32",  # RFC 4380: a tunnel to a host behind a router
-            "2002::/16",  # RFC 3056: a tunnel to an IPv4 address
-            "fec0::/10",  # RFC 3879: one site's own
-            "192.0.0.0/24",  # RFC 6890: for protocols
-        ),
-    )
-)
-"""What Python's `ipaddress` takes for global, and what may lead into one's own network."""
-
-
-def _inner(address: _Address) -> _Address:
-    """The IPv4 address that an IPv6 address stands for; any other is itself."""
-    if not isinstance(address, IPv6Address):
-        return address
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else address
-
-
-def _is_public(address: _Address) -> bool:
-    mapped = isinstance(address, IPv6Address) and address.ipv4_mapped is not None  # then its inner one counts
-    return mapped or (
-        address.is_global and not address.is_multicast and not any(address in network for network in _WITHIN)
-    )
 
 
 @frozen(kw_only=True)
@@ -128,7 +29,7 @@ class HttpPosts:
         timeout: for how many seconds a whole post may last, but for the look-up of the name, which lasts as long as
             the system's resolver lets it. Standard Webhooks asks for 15 to 30; Customer.io gave its receivers 4.
         context: whom to trust, if not the system's authorities.
-        dial: opens the connection; see `PublicDial`.
+        dial: opens the connection; see `custom_smtp.edge.public_dial.PublicDial`.
 
     Raises:
         ConfigurationError: the limit cannot be, or the context takes any certificate.
