@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custom_smtp.dns_records import Record, RecordKind, dns_name
-from custom_smtp.domains import Check, DomainReport, Finding, SendingDomain, verify
+from custom_smtp.domains import Check, DomainReport, Finding, SendingDomain, names_of, verify
 from custom_smtp.errors import ConfigurationError, ResolveError
 from custom_smtp.testing.resolver import StaticResolver
 
@@ -657,3 +657,21 @@ def test_a_question_that_cannot_be_is_refused() -> None:
     kind: Any = "SRV"
     with pytest.raises(ConfigurationError, match="kind of record"):
         StaticResolver().lookup("a.example", kind)
+
+
+def test_sending_domains_are_named_as_the_dns_has_them() -> None:
+    assert names_of([DOMAIN, "Müller.example"]) == ("shop.example", "xn--mller-kva.example")
+    assert names_of([]) == ()
+
+
+@pytest.mark.parametrize(
+    ("domains", "why"),
+    [
+        ("shop.example", "domains is one text, 'shop.example': give a list"),
+        (["shop..example"], "'shop..example' is named as a sending domain"),
+        ([None], "None stands among the domains: give a SendingDomain"),
+    ],
+)
+def test_what_is_no_sending_domain_is_refused_with_a_way_out(domains: Any, why: str) -> None:
+    with pytest.raises(ConfigurationError, match=why):
+        names_of(domains)

@@ -14,7 +14,8 @@ from typing import Any
 
 from attrs import Attribute, field, frozen
 
-from .checks import CONTROL, shown
+from .addresses import ascii_domain
+from .checks import CONTROL, MailError, shown
 from .dns_records import Record, dns_name, txt_text
 from .errors import ConfigurationError, ResolveError
 from .ports import Resolver
@@ -187,6 +188,30 @@ class SendingDomain:
     def records(self) -> tuple[Record, ...]:
         """What its owner must publish, with what each record is for."""
         return tuple(requirement.record for requirement in _requirements(self))
+
+
+def names_of(domains: Iterable[SendingDomain | str]) -> tuple[str, ...]:
+    """The names of sending domains, given as what they are or by name; those in Unicode as the DNS has them.
+
+    Raises:
+        ConfigurationError: one of them is no domain, or one text stands where several belong.
+    """
+    if isinstance(domains, str):
+        raise ConfigurationError(f"domains is one text, {shown(domains)}: give a list, even of one")
+    return tuple(map(_name_of, domains))
+
+
+def _name_of(domain: SendingDomain | str) -> str:
+    if isinstance(domain, SendingDomain):
+        return domain.name
+    if not isinstance(domain, str):
+        raise ConfigurationError(
+            f"{domain!r} stands among the domains: give a SendingDomain, or a name such as 'shop.example'"
+        )
+    try:
+        return ascii_domain(domain)
+    except MailError as error:
+        raise ConfigurationError(f"{shown(domain)} is named as a sending domain: {error}") from error
 
 
 def _key_host(domain: SendingDomain) -> str:

@@ -8,9 +8,8 @@ from typing import Any, Generic, TypeVar, cast
 
 from attrs import Attribute, field, frozen
 
-from .addresses import ascii_domain
-from .checks import ConfigurationError, MailError, shown
-from .domains import DomainReport, SendingDomain
+from .checks import ConfigurationError
+from .domains import DomainReport, SendingDomain, names_of
 from .errors import RouteError
 from .failover import Failover, RoundRobin
 from .mail import CampaignType
@@ -139,8 +138,8 @@ class ByCampaign(Generic[R]):
         Raises:
             ConfigurationError: ``domains`` or ``reports`` names what is no domain.
         """
-        asked = {_domain_name(name): report for name, report in reports.items()}
-        named = dict.fromkeys([*_domain_names(domains), *asked])
+        asked = dict(zip(names_of(reports), reports.values(), strict=True))
+        named = dict.fromkeys([*names_of(domains), *asked])
         return (
             *self._types_alike(),
             *self._types_without_server(),
@@ -188,19 +187,6 @@ def _domains_of(sender: object) -> Collection[str] | None:
     """The domains that a sender takes mail from; None where it takes any, or does not say."""
     domains: Collection[str] | None = getattr(getattr(sender, "preparation", None), "domains", None)
     return domains
-
-
-def _domain_names(domains: Collection[SendingDomain | str]) -> list[str]:
-    if isinstance(domains, str):
-        raise ConfigurationError(f"domains is one text, {domains!r}: give a list, even of one")
-    return [_domain_name(one) for one in domains]
-
-
-def _domain_name(domain: SendingDomain | str) -> str:
-    try:
-        return domain.name if isinstance(domain, SendingDomain) else ascii_domain(domain)
-    except MailError as error:
-        raise ConfigurationError(f"{shown(domain)} is named as a sending domain: {error}") from error
 
 
 def _letters(campaign: str) -> str:

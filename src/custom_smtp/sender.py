@@ -8,12 +8,11 @@ from weakref import WeakKeyDictionary
 
 from attrs import Attribute, evolve, field, frozen
 
-from .addresses import ascii_domain
 from .archive import Copy
 from .branding import LinkDomains
 from .checks import ConfigurationError, MailError
 from .compiled_template import CompiledTemplate, compile_template
-from .domains import SendingDomain
+from .domains import SendingDomain, names_of
 from .errors import ArchiveError, RefusedError, Retry, TransportError, UncertainError, UnrecordedError
 from .events import About, Accepted, Attempted, Event, Refused, Uncertain
 from .finished import AnyMail, FinishedMail, Sendable
@@ -49,18 +48,7 @@ Leading = TypeVar("Leading", Tracker, Unsubscribe)
 
 
 def _domain_names(domains: Collection[SendingDomain | str] | None) -> frozenset[str] | None:
-    if domains is None:
-        return None
-    if isinstance(domains, str):
-        raise ConfigurationError(f"domains is one text, {domains!r}: give a list, even of one")
-    if wrong := [one for one in domains if not isinstance(one, str | SendingDomain)]:
-        raise ConfigurationError(
-            f"domains holds {wrong[0]!r}: give SendingDomain values, or names such as 'shop.example'"
-        )
-    try:
-        return frozenset(ascii_domain(one) if isinstance(one, str) else one.name for one in domains)
-    except MailError as error:
-        raise ConfigurationError(f"domains holds what is no domain: {error}") from error
+    return None if domains is None else frozenset(names_of(domains))
 
 
 def _one_at_least(_instance: object, _attribute: "Attribute[Any]", names: frozenset[str] | None) -> None:
