@@ -67,7 +67,7 @@ MEANING = {
     "soft": "not delivered this time",
     "block": "turned away",
     "undetermined": "not delivered",
-    "dropped": "not tried: the person had bounced, complained or unsubscribed before",
+    "dropped": "the provider did not try, as where the person had bounced, complained or unsubscribed before",
 }
 """What a status code (RFC 3463; IANA's registry of enhanced status codes) or a kind of bounce means to a reader."""
 

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -331,7 +331,10 @@ class Server:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-SCHEMES: dict[str, tuple[Tls, int | None]] = {
+# ---- a server in one setting ----------------------------------------------------------------------------------------
+
+
+SCHEMES: Mapping[str, tuple[Tls, int | None]] = {
     "submission": (Tls.STARTTLS, 587),
     "submissions": (Tls.IMPLICIT, 465),
     "smtp+starttls": (Tls.STARTTLS, 587),
@@ -341,8 +344,9 @@ SCHEMES: dict[str, tuple[Tls, int | None]] = {
 """What a URL's scheme means, and its port where the URL names none (RFC 8314 for the first two)."""
 
 OPTIONS = ("timeout", "ehlo", "ca", "tls", "dane", "pace", "window", "mails")
+"""What may stand behind its ``?``: see `Server.from_url`."""
 
-_DANE_OF = {"required": Dane.REQUIRED, "if-published": Dane.IF_PUBLISHED}
+_DANE_OF: Mapping[str, Dane] = {"required": Dane.REQUIRED, "if-published": Dane.IF_PUBLISHED}
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,15}")  # RFC 3986 section 3.1
 _PERCENT_ENCODED = re.compile(r"(?:[^%]|%[0-9A-Fa-f]{2})*")

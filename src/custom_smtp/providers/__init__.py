@@ -1,1 +1,1 @@
-"""One module for each provider; nothing else in the library imports them."""
+"""One module for each provider; nothing that sends, answers or keeps imports them: an application hands one in."""
