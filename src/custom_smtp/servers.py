@@ -353,22 +353,7 @@ _PERCENT_ENCODED = re.compile(r"(?:[^%]|%[0-9A-Fa-f]{2})*")
 
 
 def _server_from(url: str) -> Server:
-    if not isinstance(url, str):
-        raise ConfigurationError(f"the server's URL is {type(url).__name__}: write it as text")
-    if CONTROL.search(url):
-        raise ConfigurationError("the server's URL holds a line break or control character: take it out")
-    scheme, slashes, _ = url.partition("://")
-    if scheme.lower() not in SCHEMES or not slashes:
-        known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
-        # Only what has the shape of a scheme is shown: a setting mixed up with another may be a secret.
-        began = repr(scheme) if slashes and _SCHEME.fullmatch(scheme) else "no scheme"
-        raise ConfigurationError(f"the server's URL begins with {began}: use one of {known}")
-    parts = _split(url)
-    if parts is None:
-        raise ConfigurationError(
-            "the server's URL cannot be read: write submission://user:password@host:587, and percent-encode "
-            "'/', '?', '#', '[', ']' and '%' in the password"
-        )
+    parts = _parts_of(url)
     tls, usual_port = SCHEMES[parts.scheme]
     port = usual_port if parts.port is None else parts.port
     if port is None:
@@ -389,6 +374,27 @@ def _server_from(url: str) -> Server:
         pace=_pace(options),
         dane=_dane(options),
     )
+
+
+def _parts_of(url: str) -> SplitResult:
+    """The parts of a URL that has a scheme of ours, and can be read."""
+    if not isinstance(url, str):
+        raise ConfigurationError(f"the server's URL is {type(url).__name__}: write it as text")
+    if CONTROL.search(url):
+        raise ConfigurationError("the server's URL holds a line break or control character: take it out")
+    scheme, slashes, _ = url.partition("://")
+    if scheme.lower() not in SCHEMES or not slashes:
+        known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+        # Only what has the shape of a scheme is shown: a setting mixed up with another may be a secret.
+        began = repr(scheme) if slashes and _SCHEME.fullmatch(scheme) else "no scheme"
+        raise ConfigurationError(f"the server's URL begins with {began}: use one of {known}")
+    parts = _split(url)
+    if parts is None:
+        raise ConfigurationError(
+            "the server's URL cannot be read: write submission://user:password@host:587, and percent-encode "
+            "'/', '?', '#', '[', ']' and '%' in the password"
+        )
+    return parts
 
 
 def _split(url: str) -> SplitResult | None:

@@ -97,9 +97,6 @@ Mailgun's pages do not list them; they are what two public integrations have met
 BOUNCE_TYPES: Mapping[str, BounceKind] = {"hard": BounceKind.HARD, "soft": BounceKind.SOFT}
 """Mailgun's own verdict, where ``delivery-status`` holds one ("Webhook Payloads")."""
 
-BOTS = ("apple", "gmail", "generic")
-"""Whom ``client-info.bot`` names instead of a person ("Open and Click Bot Detection"); a new one counts alike."""
-
 _HEADER = "X-Mailgun-Variables"
 _ACCEPTED = Reply(250, "accepted")
 _DIGESTS = ("signature", "parent-signature")
@@ -511,6 +508,7 @@ def _clicked(about: About, told: Report) -> Event:
 
 
 def _bot(told: Report) -> tuple[str, ...]:
+    """Who did it instead of a person: apple, gmail or generic ("Open and Click Bot Detection"); a new one alike."""
     bot = text_in(_part(told, "client-info"), "bot")
     return (f"client-info.bot: {bot}",) if bot else ()
 
