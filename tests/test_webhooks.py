@@ -49,6 +49,7 @@ from custom_smtp.webhooks import (
     a_secret,
     a_user_name,
     an_age,
+    bare_address,
     came_at,
     delivery_id_in,
     delivery_id_in_message_id,
@@ -879,6 +880,22 @@ def test_an_adapter_may_find_the_person_of_an_odd_report_itself() -> None:
 
     assert event == Unrecognised(event.about, "landed")
     assert event.about.recipient == "ada@example.net"
+
+
+@pytest.mark.parametrize(
+    ("told", "address"),
+    [
+        ("ada@example.net", "ada@example.net"),
+        ("Ada <ada@example.net>", "ada@example.net"),
+        ('"<Ada>" <ada@example.net>', "ada@example.net"),
+        ("ada>", "ada>"),
+        ("", ""),
+        (None, ""),
+        (["ada@example.net"], ""),
+    ],
+)
+def test_an_address_is_told_without_the_name_before_it(told: object, address: str) -> None:
+    assert bare_address(told) == address
 
 
 # ---- JSON in headers -------------------------------------------------------------------------------------------------

@@ -221,6 +221,13 @@ def text_in(report: Mapping[str, Any], *names: str) -> str:
     return ""
 
 
+def bare_address(told: object) -> str:
+    """An address that may stand there as in a mail's To, ``Ada <ada@example.net>``; empty where it is no text."""
+    if not isinstance(told, str):
+        return ""
+    return told[told.rindex("<") + 1 : -1] if told.endswith(">") and "<" in told else told
+
+
 def came_at(request: Request) -> datetime:
     """When the request came; `UNKNOWN_TIME` where nobody says."""
     return request.received_at or UNKNOWN_TIME

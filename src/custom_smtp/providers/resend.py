@@ -42,6 +42,7 @@ from ..servers import Credentials, Server, Tls
 from ..web import Request
 from ..webhooks import (
     an_age,
+    bare_address,
     came_at,
     delivery_id_in,
     delivery_id_in_message_id,
@@ -223,10 +224,7 @@ def _recipient(told: Report) -> str:
         return ""
     people = inside.get("to")
     person = people[0] if isinstance(people, list) and len(people) == 1 else inside.get("email")
-    if not isinstance(person, str):
-        return ""
-    # As in the mail's To: "Ada <ada@example.net>".
-    return person[person.rindex("<") + 1 : -1] if person.endswith(">") and "<" in person else person
+    return bare_address(person)
 
 
 def _delivery_id(inside: Report) -> DeliveryId | None:

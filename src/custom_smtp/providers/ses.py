@@ -53,6 +53,7 @@ from ..web import Request
 from ..webhooks import (
     UNKNOWN_TIME,
     an_age,
+    bare_address,
     came_at,
     delivery_id_in,
     delivery_id_in_message_id,
@@ -506,11 +507,7 @@ def _only(people: list[object]) -> str:
     if len(people) != 1:
         return ""
     [person] = people
-    address = person.get("emailAddress") if isinstance(person, dict) else person
-    if not isinstance(address, str):
-        return ""
-    # A destination may be written as in the mail's To: "Ada <ada@example.net>".
-    return address[address.rindex("<") + 1 : -1] if address.endswith(">") and "<" in address else address
+    return bare_address(person.get("emailAddress") if isinstance(person, dict) else person)
 
 
 def _delivery_id(mail: Report) -> DeliveryId | None:
