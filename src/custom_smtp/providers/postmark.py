@@ -341,3 +341,4 @@ _READ: Mapping[str, Callable[[About, Report], Event]] = {
     "Click": _clicked,
     "SubscriptionChange": _subscription_change,
 }
+"""What each record becomes ("Webhooks overview"); mail that came in, ``Inbound``, stays unrecognised."""

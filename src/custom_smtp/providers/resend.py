@@ -85,7 +85,7 @@ BOUNCES: Mapping[tuple[str, str], tuple[BounceKind, Cause]] = {
     ("Transient", "ContentRejected"): (BounceKind.BLOCK, Cause.CONTENT),
     ("Transient", "AttachmentRejected"): (BounceKind.BLOCK, Cause.CONTENT),
 }
-"""What a bounce says, by its type and subtype."""
+"""What a bounce says, by its type and subtype (the webhooks.md of resend-skills)."""
 
 TYPES: Mapping[str, BounceKind] = {"Permanent": BounceKind.HARD, "Transient": BounceKind.SOFT}
 """What a bounce says whose subtype is not known here; any other type is undetermined."""

@@ -105,7 +105,9 @@ KINDS: Mapping[str, Mapping[str, BounceKind]] = {
 }
 """What a bounce says about the address: by its type, then by its classification; ``""`` is any other.
 
-Where neither says it, as in reports without a type, its status does.
+The types stand in the "Event Webhook Reference", but for ``expired``, which a public integration has met
+(django-anymail); the classifications in "Bounce and Block Classifications". Where neither says it, as in reports
+without a type, its status does.
 """
 
 DROPS: Mapping[str, DropKind] = {
