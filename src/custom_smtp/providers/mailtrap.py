@@ -41,7 +41,6 @@ from ..webhooks import (
     delivery_id_in,
     enhanced_status,
     events_of,
-    folding_json,
     is_hmac_sha256,
     json_reports,
     moment,
@@ -133,7 +132,11 @@ class Mailtrap:
             MailError: the header that is there is no JSON object, or says otherwise, or becomes too large; or there are
                 several.
         """
-        return with_json_header(headers, _HEADER, partial(_with_variable, delivery_id))
+        marked = with_json_header(headers, _HEADER, lambda asked: with_id(_HEADER, asked, VARIABLE, delivery_id))
+        size = next(len(value) for name, value in marked if name.lower() == _HEADER.lower())
+        if size > VARIABLES_BYTES:
+            raise MailError(f"the header {_HEADER} has {size} bytes: Mailtrap takes {VARIABLES_BYTES}")
+        return marked
 
     def read(self, request: Request, /) -> Sequence[Event]:
         """Prove by signature, then read every event of the batch, as one JSON object or as one for each line.
@@ -183,14 +186,6 @@ class Mailtrap:
             raw=told,
         )
         return _READ[kind](about, told) if kind in _READ else Unrecognised(about, kind)
-
-
-def _with_variable(delivery_id: DeliveryId, asked: Report) -> Report:
-    variables = with_id(_HEADER, asked, VARIABLE, delivery_id)
-    size = len(folding_json(_HEADER, variables))
-    if size > VARIABLES_BYTES:
-        raise MailError(f"the header {_HEADER} has {size} bytes: Mailtrap takes {VARIABLES_BYTES}")
-    return variables
 
 
 def _events(body: bytes) -> list[Report]:
