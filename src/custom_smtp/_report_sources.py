@@ -30,7 +30,7 @@ def who_told(stories: Iterable[Sequence[Event]]) -> str:
 
 
 _OF_PROVIDERS = 2
-_PLACE = {"our server": 0, "our links": 1, "a mail, unproven": 3, "a mail with our signature": 3}
+_PLACE = {SAID_BY["smtp"]: 0, SAID_BY["tracking"]: 1, SAID_BY["bounce-mail"]: 3, SAID_BY["proven-bounce-mail"]: 3}
 """What we know ourselves comes first, then the providers, then mail."""
 
 
