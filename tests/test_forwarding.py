@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from custom_smtp.errors import ArchiveError, ConfigurationError
 from custom_smtp.events import About, Bounced, BounceKind, Delivered, Event, Opened
-from custom_smtp.forwarding import RESTS, SCHEDULE, Forwarded, Forwarding
+from custom_smtp.forwarding import RESTS, SCHEDULE, Forwarded, Forwarding, Settled
 from custom_smtp.identifiers import DeliveryId
 from custom_smtp.memory import MemoryJournal, MemoryOwedPosts
 from custom_smtp.posts import Health, OwedPost, Post, Posted
@@ -269,7 +269,7 @@ def test_what_was_not_tried_is_due_at_once() -> None:
     setting.record(delivered(0))
     [due] = setting.forwarding.due(setting.clock())
 
-    assert setting.forwarding.settle(due, None, setting.clock()) == (OwedPost(1, 0, START), True)
+    assert setting.forwarding.settle(due, None, setting.clock()) == Settled(owed=OwedPost(1, 0, START), well=True)
     assert [again.owed.attempts for again in setting.forwarding.due(setting.clock())] == [0]
 
 

@@ -1,6 +1,6 @@
 """What is posted is right once it exists."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -69,3 +69,10 @@ def test_a_time_without_a_zone_is_refused() -> None:
         OwedPost(1, 0, naive)
     with pytest.raises(ConfigurationError, match="no time zone"):
         Health(rests_until=naive)
+
+
+def test_a_destination_is_well_unless_it_rests_or_wants_nothing_any_more() -> None:
+    noon, later = datetime(2026, 1, 2, 12, tzinfo=UTC), timedelta(seconds=1)
+    resting = Health(failures=3, rests_until=noon)
+    assert [resting.well_at(noon - later), resting.well_at(noon), Health().well_at(noon)] == [False, True, True]
+    assert not Health(stopped=True).well_at(noon)

@@ -87,6 +87,19 @@ class Due:
 
 
 @frozen(kw_only=True)
+class Settled:
+    """How things stand when a post is settled.
+
+    Attributes:
+        owed: the event, as it is owed now; of one that was taken, as it was.
+        well: whether the destination may be posted to at once again.
+    """
+
+    owed: OwedPost
+    well: bool
+
+
+@frozen(kw_only=True)
 class Forwarded:
     """What one round of `Forwarding.forward` came to.
 
@@ -147,8 +160,9 @@ class Forwarding:
                     self.settle(due, None, clock())
                     continue
                 posted = posts.post(due.post)
-                owed, well = self.settle(due, posted, clock())
-                counts["taken" if posted.taken else "failed" if owed.due else "given_up"] += 1
+                settled = self.settle(due, posted, clock())
+                well = settled.well
+                counts["taken" if posted.taken else "failed" if settled.owed.due else "given_up"] += 1
         return Forwarded(**counts)
 
     def due(self, at: datetime, /, *, only: str | None = None) -> list[Due]:
@@ -160,11 +174,8 @@ class Forwarding:
         """
         return [due for destination in self._asked(only) for due in self._due_to(destination, at)]
 
-    def settle(self, due: Due, posted: Posted | None, at: datetime, /) -> tuple[OwedPost, bool]:
+    def settle(self, due: Due, posted: Posted | None, at: datetime, /) -> Settled:
         """Keep what came of a post; None where it was not tried after all.
-
-        Returns:
-            How the event stands, and whether the destination may be posted to at once again.
 
         Raises:
             ArchiveError: it could not be kept: the event will be posted again.
@@ -179,7 +190,7 @@ class Forwarding:
         else:
             owed, health = self._later(due, posted, at), _resting(before, posted, at)
         self.owed.settle(due.destination, owed, paid=posted is not None and posted.taken, health=health)
-        return owed, not health.stopped and (health.rests_until is None or health.rests_until <= at)
+        return Settled(owed=owed, well=health.well_at(at))
 
     def standing(self, destination: str, /) -> Standing:
         """How far a destination is, and how it is doing.
@@ -224,7 +235,7 @@ class Forwarding:
         standing = self.owed.standing(destination.name)
         self._take_over(destination, standing, at)
         health = standing.health
-        if health.stopped or (health.rests_until is not None and health.rests_until > at):
+        if not health.well_at(at):
             return []
         limit = self.batch if _rest(health.failures) == timedelta(0) else 1
         claimed = self.owed.claim(destination.name, at=at, until=at + self.lease, limit=limit)

@@ -114,6 +114,10 @@ class Health:
     rests_until: datetime | None = field(default=None, validator=aware)
     stopped: bool = False
 
+    def well_at(self, moment: datetime) -> bool:
+        """Whether it may be posted to then."""
+        return not self.stopped and (self.rests_until is None or self.rests_until <= moment)
+
 
 @frozen(kw_only=True)
 class Standing:
