@@ -211,7 +211,7 @@ class Dialogue:
         """No mail can be begun for now: say the RSET that the last one waits for, where no other will bring it."""
         brought = not self._closing and (self._waiting or self._again) and len(self._unanswered) > 1
         if self._unconfirmed is not None and not brought:
-            self._say_all([self._begin_anew()])
+            self._say([self._begin_anew()])
 
     def next_piece(self, now: float) -> bytes | None:
         """What to write next, all of it; None if nothing. From now on it counts as written."""
@@ -306,7 +306,7 @@ class Dialogue:
         if self._expected or self.pieces:
             self.over = True
         elif not self.over:
-            self._say(b"QUIT\r\n", self._goodbye)
+            self._say([(b"QUIT\r\n", self._goodbye, None, None)])
 
     def _turned_away_half_way(self) -> bool:
         """Whether a reply is due though all words were answered: to a content before its final dot."""
@@ -322,7 +322,7 @@ class Dialogue:
         self.offers, self.channel, self.wants_tls = opening.offers, opening.channel, opening.wants_tls
         self._reader.secrets = opening.secrets
         if words is not None:
-            self._say(words.octets, self._opened, shown=words.shown)
+            self._say([(words.octets, self._opened, None, None)], shown=words.shown)
         elif opening.complete:
             self._be_ready()
 
@@ -384,7 +384,7 @@ class Dialogue:
         self._envelope = transaction
         commands.append((b"DATA\r\n", self._data_answered, transaction, None))
         if self._pipelining:
-            self._say_all(commands)
+            self._say(commands)
         else:
             self._unsaid.extend(commands)
             self._say_one()
@@ -405,7 +405,7 @@ class Dialogue:
 
     def _say_one(self) -> None:
         """Without PIPELINING each command waits for the answer to the one before."""
-        self._say_all([self._unsaid.popleft()])
+        self._say([self._unsaid.popleft()])
 
     def _mail_answered(self, reply: Reply, transaction: Transaction, _recipient: Address) -> None:
         if not reply.positive:
@@ -453,7 +453,7 @@ class Dialogue:
             raise ConnectError(f"{self.server} wants content for a mail that it refused")
         if not transaction.taken:
             # RFC 2920 section 3.1: a server may want it all the same; it gets a lone dot, and nobody gets a mail.
-            self._say(b".\r\n", self._nothing_answered, transaction)
+            self._say([(b".\r\n", self._nothing_answered, transaction, None)])
             self._envelope = transaction
             return
         self._unanswered.append(transaction)
@@ -462,8 +462,7 @@ class Dialogue:
             self.transcript(f"> ({len(content)} octets of content)")
         together = len(content) <= _AT_ONCE
         self.pieces.append(_Piece([content], begins=transaction, closed=not together))
-        self._say(b".\r\n", self._content_answered, transaction)
-        self.pieces[-1].completes = transaction
+        self._say([(b".\r\n", self._content_answered, transaction, None)]).completes = transaction
 
     def _nothing_answered(self, _reply: Reply, transaction: Transaction, _recipient: Address) -> None:
         self._envelope = None
@@ -484,7 +483,7 @@ class Dialogue:
     def _send_in_a_chunk(self, transaction: Transaction, commands: list[_Command]) -> None:
         content = transaction.outgoing.content
         commands.append((b"BDAT %d LAST\r\n" % len(content), self._chunk_answered, transaction, None))
-        piece = self._say_all(commands)
+        piece = self._say(commands)
         piece.words.append(content)
         piece.completes, piece.closed = transaction, True  # should writing it fail, it has not gone, nor has the next
         self._unanswered.append(transaction)
@@ -583,39 +582,21 @@ class Dialogue:
 
     # Words
 
-    def _say(
-        self,
-        words: bytes,
-        answered: _Answered,
-        transaction: Any = None,
-        recipient: Any = None,
-        *,
-        shown: str = "",
-    ) -> None:
-        """Words that ask for a reply; in the transcript they stand as ``shown``, where they hold a secret."""
-        self._expected.append((answered, transaction, recipient))
-        if self.transcript is not None:
-            self.transcript(f"> {shown or words.decode('utf-8', 'backslashreplace').rstrip()}")
-        piece = self._open_piece()
-        piece.words.append(words)
-        piece.replies += 1
+    def _say(self, commands: list[_Command], *, shown: str = "") -> _Piece:
+        """Words that ask for replies. Returns the piece that they end: the last, where more may stand behind it.
 
-    def _say_all(self, commands: list[_Command]) -> _Piece:
-        """Several of them, in one piece; which is returned."""
-        piece = self._open_piece()
+        In the transcript they stand as ``shown``, where they hold a secret.
+        """
+        if not self.pieces or self.pieces[-1].closed:
+            self.pieces.append(_Piece([]))
+        piece = self.pieces[-1]
         piece.replies += len(commands)
         for words, answered, transaction, recipient in commands:
             self._expected.append((answered, transaction, recipient))
             piece.words.append(words)
             if self.transcript is not None:
-                self.transcript(f"> {words.decode('utf-8', 'backslashreplace').rstrip()}")
+                self.transcript(f"> {shown or words.decode('utf-8', 'backslashreplace').rstrip()}")
         return piece
-
-    def _open_piece(self) -> _Piece:
-        """The last, where more may stand behind it: one write, one packet."""
-        if not self.pieces or self.pieces[-1].closed:
-            self.pieces.append(_Piece([]))
-        return self.pieces[-1]
 
 
 def _show(reply: Reply, transcript: Callable[[str], None]) -> None:

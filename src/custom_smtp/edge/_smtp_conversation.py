@@ -104,7 +104,10 @@ class Conversation:
         if not dialogue.pieces:
             dialogue.rest()
         if not dialogue.pieces:
-            self._read()
+            if dialogue.listening:
+                dialogue.hear(self.line.read(dialogue.deadline), monotonic())
+            if dialogue.wants_tls:
+                dialogue.encrypted(self.line.encrypt())
         self._write()
 
     def _write(self) -> None:
@@ -113,30 +116,19 @@ class Conversation:
             while dialogue.wants_a_look and (words := self.line.look()):
                 dialogue.hear(words, monotonic())
             if (piece := dialogue.next_piece(monotonic())) is not None:
-                self._write_piece(piece)
-
-    def _write_piece(self, piece: bytes) -> None:
-        try:
-            self.line.write(piece)
-        except ConnectError:
-            self.dialogue.unwritten(untouched=self.line.untouched)
-            # What the server said before it went tells more than the broken line.
-            with suppress(ConnectError):
-                while words := self.line.look():
-                    self.dialogue.hear(words, monotonic())
-            raise
+                try:
+                    self.line.write(piece)
+                except ConnectError:
+                    dialogue.unwritten(untouched=self.line.untouched)
+                    # What the server said before it went tells more than the broken line.
+                    with suppress(ConnectError):
+                        self._listen()
+                    raise
 
     def _listen(self) -> None:
-        """Hear what has come while the caller was busy: a server that has gone gets no more mail."""
+        """Hear what has come by itself: a server that has gone gets no more mail."""
         while words := self.line.look():
             self.dialogue.hear(words, monotonic())
-
-    def _read(self) -> None:
-        dialogue = self.dialogue
-        if dialogue.listening:
-            dialogue.hear(self.line.read(dialogue.deadline), monotonic())
-        if dialogue.wants_tls:
-            dialogue.encrypted(self.line.encrypt())
 
     def _guarded(self, talk: Callable[[], None], *, opening: bool = False) -> None:
         """Talk; a line that breaks ends the mails on it as what they are, or the opening with an error."""
