@@ -1,6 +1,7 @@
 """The checks that values share."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from custom_smtp.checks import (
     aware,
     each_a,
     one_line,
+    one_of,
     seconds_up_to,
     several,
     shown,
@@ -147,3 +149,25 @@ def test_a_port_is_a_number_of_sixteen_bits(port: int) -> None:
 def test_any_other_port_is_refused_with_those_to_use(port: object) -> None:
     with pytest.raises(ConfigurationError, match=r"is no port: use 53"):
         _Span(port=port)
+
+
+class _Colour(Enum):
+    RED = "red"
+    GREEN = "green"
+    BLUE = "blue"
+
+
+@frozen
+class _Painted:
+    colour: _Colour = field(validator=one_of(_Colour))
+    lid: _Colour = field(default=_Colour.RED, validator=one_of(_Colour, MailError))
+
+
+@pytest.mark.parametrize("told", ["red", "RED", None, 1])
+def test_a_choice_is_one_of_those_there_are(told: Any) -> None:
+    says = "is .*: use _Colour.RED, _Colour.GREEN or _Colour.BLUE"
+    with pytest.raises(ConfigurationError, match=f"^colour {says}"):
+        _Painted(told)
+    with pytest.raises(MailError, match=f"^lid {says}"):
+        _Painted(_Colour.GREEN, told)
+    assert _Painted(_Colour.BLUE).colour is _Colour.BLUE

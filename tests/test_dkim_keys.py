@@ -264,6 +264,10 @@ def test_a_service_that_does_not_sign_is_our_error(service: Any, says: str) -> N
         (lambda: {"public_key": generate_private_key(65537, 1024).public_key(), "sign": away}, "1024 bits"),
         (lambda: {"public_key": rsa_key().public_key(), "sign": b"signature"}, "give a function"),
         (
+            lambda: {"public_key": rsa_key().public_key(), "sign": away, "takes": "message"},
+            "use Takes.DIGEST or Takes.MESSAGE",
+        ),
+        (
             lambda: {"public_key": ed25519_key().public_key(), "sign": away, "takes": Takes.MESSAGE},
             "use Takes.DIGEST",
         ),

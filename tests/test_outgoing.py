@@ -1,6 +1,7 @@
 """Final bytes, and what became of them."""
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -66,6 +67,12 @@ def test_an_envelope_takes_addresses_and_nothing_else() -> None:
         Envelope(ADA, ("ada@example.net",))  # type: ignore[arg-type]  # the slip under test
     with pytest.raises(MailError, match="sender is 'ada@example.net': give it an Address, or None"):
         Envelope("ada@example.net", (ADA,))  # type: ignore[arg-type]  # the slip under test
+
+
+def test_how_much_a_report_brings_back_is_one_of_two_words() -> None:
+    wrong: Any = "HDRS\r\nRCPT TO:<eve@evil.example>"
+    with pytest.raises(MailError, match="use Returned.FULL or Returned.HEADERS"):
+        Envelope(None, (ADA,), returned=wrong)
 
 
 def test_an_envelope_needs_smtputf8_as_soon_as_one_address_does() -> None:

@@ -83,3 +83,10 @@ def test_a_range_holds_its_address_and_says_no_more_than_the_range(address: IPv4
     assert one.network_address in whole
     assert whole.prefixlen == {4: 24, 6: 48}[whole.version]
     assert privacy.address_kept(kept) == kept
+
+
+@pytest.mark.parametrize("what", ["address", "agent"])
+def test_what_is_kept_is_said_by_a_keep_and_a_word_for_it_keeps_nothing_whole(what: str) -> None:
+    wrong: Any = {what: "dropped"}
+    with pytest.raises(ConfigurationError, match=f"{what} is 'dropped': use Keep.WHOLE, .* or Keep.DROPPED"):
+        Privacy(**wrong)

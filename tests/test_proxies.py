@@ -121,3 +121,9 @@ def test_what_is_no_network_is_refused(network: Any) -> None:
 def test_one_network_alone_is_refused_as_several() -> None:
     with pytest.raises(ConfigurationError, match="takes several networks"):
         Proxies("10.0.0.0/8")
+
+
+def test_a_header_that_no_proxy_writes_is_refused() -> None:
+    wrong: Any = "x-forwarded-for"
+    with pytest.raises(ConfigurationError, match="use Header.X_FORWARDED_FOR or Header.FORWARDED"):
+        Proxies(["10.0.0.0/8"], header=wrong)

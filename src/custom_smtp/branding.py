@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import Attribute, field, frozen
 
-from .checks import ConfigurationError, MailError
+from .checks import ConfigurationError, MailError, one_of
 from .dns_records import dns_name
 from .domains import DomainReport, Finding, SendingDomain
 from .https_report import HttpsReport
@@ -95,11 +95,6 @@ def _a_callable(_instance: object, attribute: "Attribute[Any]", latest: Latest) 
         raise ConfigurationError(f"{attribute.name} is {latest!r}: give what says the last report, such as reports.get")
 
 
-def _a_choice(_instance: object, attribute: "Attribute[Any]", otherwise: Otherwise) -> None:
-    if not isinstance(otherwise, Otherwise):
-        raise ConfigurationError(f"{attribute.name} is {otherwise!r}: use Otherwise.DEFAULT or Otherwise.REFUSE")
-
-
 @frozen(kw_only=True)
 class LinkDomains:
     """Chooses the host of a mail's links by its From domain. Scheme and path stay those of the default base URL.
@@ -117,7 +112,7 @@ class LinkDomains:
 
     domains: Mapping[str, SendingDomain] = field(converter=_by_name, hash=False)
     latest: Latest = field(validator=_a_callable)
-    otherwise: Otherwise = field(default=Otherwise.DEFAULT, validator=_a_choice)
+    otherwise: Otherwise = field(default=Otherwise.DEFAULT, validator=one_of(Otherwise))
     former_hosts: tuple[str, ...] = field(default=(), converter=_hosts)
 
     def base_url(self, default: str, domain: str) -> str:

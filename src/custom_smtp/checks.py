@@ -7,6 +7,7 @@ Everything else takes these errors from `custom_smtp.errors`, where the whole tr
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from enum import Enum
 from typing import Any, TypeVar
 
 from attrs import Attribute
@@ -102,6 +103,17 @@ def a_port(use: str) -> Check:
     def check(_instance: object, _attribute: "Attribute[Any]", port: object) -> None:
         if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
             raise ConfigurationError(f"{port!r} is no port: use {use}")
+
+    return check
+
+
+def one_of(choices: type[Enum], error: type[CustomSmtpError] = ConfigurationError) -> Check:
+    """The attrs validator for one of several choices, such as a `Mode`: its name or value alone is refused."""
+
+    def check(_instance: object, attribute: "Attribute[Any]", told: object) -> None:
+        if not isinstance(told, choices):
+            *others, last = (f"{choices.__name__}.{choice.name}" for choice in choices)
+            raise error(f"{attribute.name} is {shown(told)}: use {', '.join(others)} or {last}")
 
     return check
 

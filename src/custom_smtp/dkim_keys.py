@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from .checks import aware
+from .checks import aware, one_of
 from .dns_records import Record, dns_name
 from .domains import DomainReport, Finding, verify_key
 from .errors import ConfigurationError, SigningError
@@ -108,7 +108,7 @@ class RemoteKey:
 
     public_key: PublicKey = field(converter=_public_key)
     sign: Callable[[bytes], bytes] = field(validator=_can_be_called, repr=False)
-    takes: Takes = Takes.DIGEST
+    takes: Takes = field(default=Takes.DIGEST, validator=one_of(Takes))
 
     def __attrs_post_init__(self) -> None:
         if self.takes is Takes.MESSAGE and isinstance(self.public_key, Ed25519PublicKey):

@@ -9,7 +9,7 @@ from attrs import Attribute, evolve, field, frozen
 
 from .addresses import Address
 from .body_encodings import Encoding, base64_blocks
-from .checks import ConfigurationError, MailError, each_a, one_line, several, shown, writable
+from .checks import ConfigurationError, MailError, each_a, one_line, one_of, several, shown, writable
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -88,11 +88,6 @@ class Mode(IntEnum):
     """Told with the mail and the person."""
 
 
-def _a_mode(_instance: object, attribute: "Attribute[Any]", mode: Mode) -> None:
-    if not isinstance(mode, Mode):
-        raise ConfigurationError(f"{attribute.name} is {shown(mode)}: use Mode.OFF, Mode.AGGREGATE or Mode.INDIVIDUAL")
-
-
 @frozen(kw_only=True)
 class Tracking:
     """What is allowed at most: of a mail, of a campaign, by a person.
@@ -105,8 +100,8 @@ class Tracking:
         ConfigurationError: one of them is no `Mode`.
     """
 
-    opens: Mode = field(default=Mode.INDIVIDUAL, validator=_a_mode)
-    clicks: Mode = field(default=Mode.INDIVIDUAL, validator=_a_mode)
+    opens: Mode = field(default=Mode.INDIVIDUAL, validator=one_of(Mode))
+    clicks: Mode = field(default=Mode.INDIVIDUAL, validator=one_of(Mode))
 
     def within(self, other: "Tracking") -> "Tracking":
         """What both allow: of opens and of clicks, the stricter."""

@@ -9,7 +9,7 @@ from typing import Any, Self
 from attrs import Attribute, field, frozen
 
 from .addresses import Address
-from .checks import MailError, aware, each_a, several, shown
+from .checks import MailError, aware, each_a, one_of, several, shown
 from .errors import Refusal, TransportError
 from .identifiers import DeliveryId
 from .replies import Reply
@@ -62,7 +62,7 @@ class Envelope:
         envelope_id: what such a report names the mail by (ENVID); empty for its delivery id.
 
     Raises:
-        MailError: there is no recipient, or `Notify.NEVER` stands beside an occasion.
+        MailError: there is no recipient, `Notify.NEVER` stands beside an occasion, or ``returned`` is no `Returned`.
     """
 
     sender: Address | None
@@ -70,7 +70,7 @@ class Envelope:
     notify: tuple[Notify, ...] = field(
         default=(), converter=_occasions, validator=each_a(Notify, "give it Notify values"), kw_only=True
     )
-    returned: Returned = field(default=Returned.HEADERS, kw_only=True)
+    returned: Returned = field(default=Returned.HEADERS, kw_only=True, validator=one_of(Returned, MailError))
     envelope_id: str = field(default="", kw_only=True, validator=_an_envelope_id)
 
     def __attrs_post_init__(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import Attribute, field, frozen
 
-from .checks import ConfigurationError
+from .checks import ConfigurationError, one_of
 from .readers import HASHED, range_of
 
 _KEY_OCTETS = 32
@@ -47,11 +47,12 @@ class Privacy:
         key: a secret of at least 32 bytes, for hashes. Change it, and nobody is known again.
 
     Raises:
-        ConfigurationError: hashes are asked for without such a key, or a User-Agent is to be cut to a range.
+        ConfigurationError: one is no `Keep`, hashes are asked for without such a key, or a User-Agent is to be cut to a
+            range.
     """
 
-    address: Keep = Keep.WHOLE
-    agent: Keep = field(default=Keep.WHOLE, validator=_no_range_of_agents)
+    address: Keep = field(default=Keep.WHOLE, validator=one_of(Keep))
+    agent: Keep = field(default=Keep.WHOLE, validator=[one_of(Keep), _no_range_of_agents])
     key: bytes = field(default=b"", repr=False)
 
     def __attrs_post_init__(self) -> None:

@@ -11,7 +11,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from attrs import field, frozen
 
-from .checks import ConfigurationError
+from .checks import ConfigurationError, one_of
 from .readers import range_of
 from .web import Request
 
@@ -49,11 +49,11 @@ class Proxies:
         header: where they write.
 
     Raises:
-        ConfigurationError: a network is none.
+        ConfigurationError: a network is none, or the header no `Header`.
     """
 
     networks: tuple[IPv4Network | IPv6Network, ...] = field(converter=_networks)
-    header: Header = field(default=Header.X_FORWARDED_FOR, kw_only=True)
+    header: Header = field(default=Header.X_FORWARDED_FOR, kw_only=True, validator=one_of(Header))
 
     def client(self, request: Request) -> str:
         """The address of whoever asked: the right-most hop that is no proxy of ours.
