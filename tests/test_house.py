@@ -94,6 +94,7 @@ RULES = (
     "state",
     "timeline",
     "tag_lists",
+    "spf",
     "webhooks_out",
     "forwarding",
     "domains",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_smtp.tag_lists import listed, read_tags, solid
+from custom_smtp.tag_lists import listed, read_key, read_tags, solid
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,13 @@ def test_any_text_is_a_list_or_none(text: str) -> None:
 def test_white_space_within_a_value_can_be_taken_out() -> None:
     assert solid(" MI GfMA\r\n\t0G ") == "MIGfMA0G"
     assert listed("sha1 : sha256:") == {"sha1", "sha256", ""}
+
+
+@pytest.mark.parametrize("text", ["p=a", "v=DKIM1; p=a", "p=", "k=rsa; p=a; v2=x"])
+def test_a_key_has_a_p(text: str) -> None:
+    assert read_key(text) == read_tags(text)
+
+
+@pytest.mark.parametrize("text", ["", "v=DKIM1", "p=a; v=DKIM1", "v=DKIM2; p=a", "v=dkim1; p=a", "v=DKIM1; p=a; p=b"])
+def test_what_is_no_key_is_told(text: str) -> None:
+    assert read_key(text) is None

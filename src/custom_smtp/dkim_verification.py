@@ -32,7 +32,7 @@ from .dkim_keys import KeyType, PublicKey, is_signature
 from .dns_records import dns_name, txt_text
 from .errors import ConfigurationError, ResolveError
 from .ports import Resolver
-from .tag_lists import listed, read_tags, solid
+from .tag_lists import listed, read_key, read_tags, solid
 
 MOST_SIGNATURES = 10
 """How many signatures of one mail are looked at; each costs a lookup and a hash of the body."""
@@ -323,8 +323,8 @@ def _look_up(signature: _Signature, resolver: Resolver) -> Mapping[str, str]:
         raise _Stop(Reason.NO_KEY, signature.host)
     if len(values) > 1:
         raise _Stop(Reason.SEVERAL_KEYS, signature.host)
-    key = read_tags(txt_text(values[0]))
-    if key is None or "p" not in key or ("v" in key and (next(iter(key)), key["v"]) != ("v", "DKIM1")):
+    key = read_key(txt_text(values[0]))
+    if key is None:
         raise _Stop(Reason.KEY_UNREADABLE, "it is no DKIM key")
     return key
 

@@ -9,7 +9,6 @@ import base64
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
-from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from attrs import Attribute, field, frozen
@@ -19,7 +18,8 @@ from .checks import CONTROL, MailError, shown
 from .dns_records import Record, dns_name, txt_text
 from .errors import ConfigurationError, ResolveError
 from .ports import Resolver
-from .tag_lists import listed, read_tags, solid
+from .spf import MOST_LOOKUPS, SpfRecord, is_domain_spec
+from .tag_lists import listed, read_key, read_tags, solid
 
 
 class Finding(Enum):
@@ -99,7 +99,7 @@ def _host(name: str) -> str:
 
 def _spf_domain(name: str) -> str:
     domain = dns_name(name)
-    if not _is_domain(domain):
+    if not is_domain_spec(domain):
         raise ConfigurationError(f"{name!r} is no domain that SPF can name: write one such as '_spf.shop.example'")
     return domain
 
@@ -113,7 +113,7 @@ def _mail_exchange(text: str) -> str:
 
 
 def _a_dkim_record(_instance: object, _attribute: "Attribute[Any]", text: str) -> None:
-    key = _key(text) if isinstance(text, str) and not CONTROL.search(text) else None
+    key = read_key(text) if isinstance(text, str) and not CONTROL.search(text) else None
     if key is None:
         raise ConfigurationError(f"dkim_record is {shown(text)}: write it as 'v=DKIM1; k=ed25519; p=...' (RFC 6376)")
     if key.get("k", "rsa") not in ("rsa", "ed25519"):
@@ -333,161 +333,33 @@ def _judge_alias(target: str, values: Sequence[str]) -> _Verdict:
 
 # --- SPF ------------------------------------------------------------------------------------------------------------
 
-_MOST_LOOKUPS = 10  # RFC 7208 section 4.6.4
-
 
 def _judge_spf(wanted: str, values: Sequence[str]) -> _Verdict:
-    # RFC 7208 section 4.5: the version stands alone or before a space; "v=spf10" is something else.
-    texts = [text for value in values if (text := txt_text(value)).lower().partition(" ")[0] == "v=spf1"]
-    if not texts:
+    records = [record for value in values if (record := SpfRecord.read(txt_text(value))) is not None]
+    if not records:
         return Finding.MISSING, ""
-    if len(texts) > 1:
+    if len(records) > 1:
         return Finding.DUPLICATE, f"two SPF records count as none: leave one, with include:{wanted} in it"
-    return _judge_terms(wanted, texts[0].split(" ")[1:])
+    fault = _spf_fault(wanted, records[0])
+    return _FINE if fault is None else (Finding.WRONG, fault)
 
 
-def _judge_terms(wanted: str, texts: Sequence[str]) -> _Verdict:
-    terms = []
-    for text in filter(None, texts):
-        term = _term(text)
-        if term is None:
-            return Finding.WRONG, f"correct {shown(text)}, which SPF cannot read: the whole record counts as none"
-        terms.append(term)
-    names = [term.name for term in terms]
-    for name in _ONCE:
-        if names.count(name) > 1:
-            return Finding.WRONG, f"leave one {name} in it: two make the whole record count as none"
-    last = names.index("all") if "all" in names else len(terms)
-    if last < len(terms) and terms[last].lets_pass:
-        return Finding.WRONG, f"write -all in place of {terms[last].text}, which lets anybody send in your name"
-    if not any(term.includes(wanted) for term in terms[:last]):
-        return (
-            Finding.WRONG,
-            f"put include:{wanted} into the record that stands there, before its all; add no second one",
-        )
-    if (lookups := _lookups(names, last)) > _MOST_LOOKUPS:
-        return Finding.WRONG, f"take out some: {lookups} terms ask the DNS, and over {_MOST_LOOKUPS} count as none"
-    return _FINE
-
-
-_ONCE = ("redirect=", "exp=")  # RFC 7208 section 6
-_LOOKING_UP = ("include", "a", "mx", "ptr", "exists")
-
-
-def _lookups(names: Sequence[str], last: int) -> int:
-    # What stands behind an all is never looked at (section 5.1), nor is redirect anywhere beside one (section 6.1).
-    return sum(name in _LOOKING_UP for name in names[:last]) + ("redirect=" in names and last == len(names))
-
-
-@frozen
-class _Term:
-    """A term that receivers can read: a mechanism, or a modifier, whose name here ends with ``=``."""
-
-    text: str
-    qualifier: str
-    name: str
-    argument: str
-
-    @property
-    def lets_pass(self) -> bool:
-        return self.qualifier in ("", "+")
-
-    def includes(self, domain: str) -> bool:
-        return self.name == "include" and self.lets_pass and _bare(self.argument.removeprefix(":")) == domain
-
-
-_TERM = re.compile(r"(?P<qualifier>[+?~-]?)(?P<name>[a-z][a-z0-9_.-]*+=?)(?P<argument>.*)", re.IGNORECASE | re.DOTALL)
-
-
-def _term(text: str) -> _Term | None:
-    """A term by the grammar of RFC 7208 section 12; None where one error makes the whole record count as none."""
-    found = _TERM.fullmatch(text)
-    if found is None:
-        return None
-    term = _Term(text, found["qualifier"], found["name"].lower(), found["argument"])
-    if term.name.endswith("="):
-        right = not term.qualifier and _MODIFIERS.get(term.name, _is_macro_string)(term.argument)
-    else:
-        right = term.name in _MECHANISMS and _MECHANISMS[term.name](term.argument)
-    return term if right else None
-
-
-_MACRO = re.compile(r"%(?:\{[slodiphv](?:0*+[1-9][0-9]*+)?r?[-.+,/_=]*+\}|[%_-])", re.IGNORECASE)
-_VISIBLE = re.compile(r"[!-~]*")
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", re.IGNORECASE)
-
-
-def _is_macro_string(text: str) -> bool:
-    return bool(_VISIBLE.fullmatch(text)) and "%" not in _MACRO.sub("", text)
-
-
-def _is_domain(text: str) -> bool:
-    """Whether it is a domain-spec (section 7.1): two labels or more, the last no number; or it ends with a macro."""
-    if not _is_macro_string(text):
-        return False
-    plain = _MACRO.sub("%", text)
-    *front, last = labels = plain.removesuffix(".").split(".")
-    if not all(0 < len(label) <= 63 for label in labels):
-        return False
-    return plain.endswith("%") or (bool(front) and bool(_LABEL.fullmatch(last)) and not last.isdigit())
-
-
-_NETWORK_SIZES = re.compile(r"(.*?)(?:/(0|[1-9][0-9]?))?(?://(0|[1-9][0-9]{0,2}))?", re.DOTALL)
-
-
-def _names(argument: str) -> bool:
-    return argument.startswith(":") and _is_domain(argument[1:])
-
-
-def _may_name(argument: str) -> bool:
-    return not argument or _names(argument)
-
-
-def _may_name_with_sizes(argument: str) -> bool:
-    found = _NETWORK_SIZES.fullmatch(argument)
-    return found is not None and int(found[2] or 0) <= 32 and int(found[3] or 0) <= 128 and _may_name(found[1])
-
-
-def _is_network(argument: str, kind: type[IPv4Address] | type[IPv6Address], bits: int) -> bool:
-    address, slash, size = argument.removeprefix(":").partition("/")
-    if not argument.startswith(":") or "%" in address or (slash and not _SIZE.fullmatch(size)):
-        return False
-    try:
-        kind(address)
-    except ValueError:
-        return False
-    return int(size or 0) <= bits
-
-
-_SIZE = re.compile(r"0|[1-9][0-9]{0,2}")
-
-_MECHANISMS: dict[str, Callable[[str], bool]] = {
-    "all": lambda argument: not argument,
-    "include": _names,
-    "a": _may_name_with_sizes,
-    "mx": _may_name_with_sizes,
-    "ptr": _may_name,
-    "ip4": lambda argument: _is_network(argument, IPv4Address, 32),
-    "ip6": lambda argument: _is_network(argument, IPv6Address, 128),
-    "exists": _names,
-}
-"""What may stand behind each mechanism's name (RFC 7208 section 5)."""
-
-_MODIFIERS: dict[str, Callable[[str], bool]] = {"redirect=": _is_domain, "exp=": _is_domain}
-"""What may stand behind a modifier's ``=``; any other is passed over, if it is one at all (section 6)."""
+def _spf_fault(wanted: str, record: SpfRecord) -> str | None:
+    """What is wrong with it, as what to do; None where all is well."""
+    if record.unreadable:
+        return f"correct {shown(record.unreadable[0])}, which SPF cannot read: the whole record counts as none"
+    if record.repeated:
+        return f"leave one {record.repeated[0]} in it: two make the whole record count as none"
+    if record.closing is not None and record.closing.lets_pass:
+        return f"write -all in place of {record.closing.text}, which lets anybody send in your name"
+    if not record.includes(wanted):
+        return f"put include:{wanted} into the record that stands there, before its all; add no second one"
+    if record.lookups > MOST_LOOKUPS:
+        return f"take out some: {record.lookups} terms ask the DNS, and over {MOST_LOOKUPS} count as none"
+    return None
 
 
 # --- DKIM and DMARC: tag lists (RFC 6376 section 3.2) -----------------------------------------------------------------
-
-
-def _key(text: str) -> dict[str, str] | None:
-    """The tags of a DKIM key; None if it is none (RFC 6376 section 3.6.1)."""
-    tags = read_tags(text)
-    if tags is None or "p" not in tags:
-        return None
-    if "v" in tags and (next(iter(tags)) != "v" or tags["v"] != "DKIM1"):
-        return None
-    return tags
 
 
 _Tags = Mapping[str, str]
@@ -516,7 +388,7 @@ def _judge_key(wanted: str, values: Sequence[str]) -> _Verdict:
         return Finding.MISSING, ""
     if len(values) > 1:
         return Finding.DUPLICATE, "receivers may take either (RFC 6376 section 3.6.2.2): leave only ours"
-    key, ours = _key(txt_text(values[0])), _key(wanted)
+    key, ours = read_key(txt_text(values[0])), read_key(wanted)
     if key is None or ours is None:
         return Finding.WRONG, "what stands there is no DKIM key: publish ours in its place"
     faults = [advice for fails, advice in _FAULTS if fails(key, ours)]

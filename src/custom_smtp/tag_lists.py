@@ -21,6 +21,16 @@ def read_tags(text: str) -> dict[str, str] | None:
     return tags or None
 
 
+def read_key(text: str) -> dict[str, str] | None:
+    """The tags of a DKIM key's record, ``p`` among them; None if it is none (RFC 6376 section 3.6.1)."""
+    tags = read_tags(text)
+    if tags is None or "p" not in tags:
+        return None
+    if "v" in tags and (next(iter(tags)) != "v" or tags["v"] != "DKIM1"):
+        return None
+    return tags
+
+
 def solid(value: str) -> str:
     """A value without the white space that may stand anywhere in it."""
     return "".join(value.split())
