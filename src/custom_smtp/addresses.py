@@ -146,6 +146,12 @@ class Address:
         return f"{self.name if _PLAIN_NAME.fullmatch(self.name) else quoted(self.name)} <{self.email}>"
 
 
+def an_address(_instance: object, attribute: "Attribute[Any]", told: object) -> None:
+    """Refuse what is no `Address`, such as its text alone; a validator for those that take one."""
+    if not isinstance(told, Address):
+        raise MailError(f"{attribute.name} is {shown(told)}: write Address.parse('Ada <ada@example.net>')")
+
+
 def _as_it_travels(email: str) -> str:
     if email.isascii() and not email.endswith("."):
         return email

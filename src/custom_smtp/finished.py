@@ -8,11 +8,12 @@ from enum import Enum
 from typing import Any, TypeVar, Union
 
 from attrs import Attribute, field, frozen
+from attrs.validators import optional
 
-from .addresses import Address
+from .addresses import Address, an_address
 from .body_encodings import Encoding
-from .checks import MailError, one_line, shown, writable
-from .mail import CampaignType, Headers, Mail, Tracking, a_tracking, require_writable
+from .checks import MailError, one_line, writable
+from .mail import CampaignType, Headers, Mail, Tracking, a_campaign, a_tracking, require_writable, yes_or_no
 
 Sendable = Union[Mail, "FinishedMail"]
 """Either kind of mail."""
@@ -127,16 +128,16 @@ class FinishedMail:
     """
 
     skeleton: Skeleton = field(repr=False)
-    to: Address
-    sender: Address
+    to: Address = field(validator=an_address)
+    sender: Address = field(validator=an_address)
     subject: str = field(default="", validator=one_line("the subject"))
     headers: Headers = field(validator=_writable_where_new)
     text: str | None = field()
     html: str | None = field()
-    bounces_to: Address | None = None
-    campaign: CampaignType | str | None = None
+    bounces_to: Address | None = field(default=None, validator=optional(an_address))
+    campaign: CampaignType | str | None = field(default=None, validator=optional(a_campaign))
     tracking: Tracking = field(default=Tracking(), validator=a_tracking)
-    unsubscribe: bool = True
+    unsubscribe: bool = field(default=True, validator=yes_or_no)
     untouched: Untouched | None = None
     notes: tuple[str, ...] = ()
 
@@ -153,20 +154,8 @@ class FinishedMail:
         return self.skeleton.text_of("text/html")
 
     def __attrs_post_init__(self) -> None:
-        for role in ("to", "sender", "bounces_to"):
-            told = getattr(self, role)
-            if not (isinstance(told, Address) or (told is None and role == "bounces_to")):
-                raise MailError(f"{role} is {shown(told)}: write Address.parse('Ada <ada@example.net>')")
         _fits("text", self.text, self.skeleton.text_part("text/plain"))
         _fits("html", self.html, self.skeleton.text_part("text/html"))
-        if not isinstance(self.unsubscribe, bool):
-            raise MailError(f"unsubscribe is {shown(self.unsubscribe)}: write True or False")
-        if self.campaign is not None and not (isinstance(self.campaign, str) and self.campaign):
-            raise MailError(
-                f"the campaign {self.campaign!r} is no type: use a CampaignType, a name, or None for the fallback"
-            )
-        if self.campaign:
-            writable(self.campaign, "the campaign", one_line=True)
 
     @property
     def amp(self) -> str | None:

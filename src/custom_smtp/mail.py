@@ -6,8 +6,9 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from attrs import Attribute, evolve, field, frozen
+from attrs.validators import optional
 
-from .addresses import Address
+from .addresses import Address, an_address
 from .body_encodings import Encoding, base64_blocks
 from .checks import ConfigurationError, MailError, each_a, one_line, one_of, several, shown, writable
 
@@ -75,6 +76,13 @@ class CampaignType(StrEnum):
     EVENT_TRIGGERED = "event_triggered"
     NEWSLETTER = "newsletter"
     TRIGGERED_BROADCAST = "triggered_broadcast"
+
+
+def a_campaign(_instance: object, _attribute: "Attribute[Any]", campaign: CampaignType | str) -> None:
+    """Refuse what is no campaign type; a validator for those that take one."""
+    if not (isinstance(campaign, str) and campaign):
+        raise MailError(f"the campaign {campaign!r} is no type: use a CampaignType, a name, or None for the fallback")
+    writable(campaign, "the campaign", one_line=True)
 
 
 class Mode(IntEnum):
@@ -303,6 +311,17 @@ def require_writable(headers: Headers) -> None:
             )
 
 
+def _an_invitation(_instance: object, _attribute: "Attribute[Any]", invitation: object) -> None:
+    if not isinstance(invitation, Invitation):
+        raise MailError(f"invitation is {shown(invitation)}: write Invitation('BEGIN:VCALENDAR ...')")
+
+
+def yes_or_no(_instance: object, attribute: "Attribute[Any]", told: bool) -> None:
+    """Refuse what is neither True nor False; a validator for what a mail says of itself."""
+    if not isinstance(told, bool):
+        raise MailError(f"{attribute.name} is {shown(told)}: write True or False")
+
+
 def _a_body(_instance: object, attribute: "Attribute[Any]", body: str | None) -> None:
     if body is not None:
         writable(body, f"the mail's {attribute.name}", one_line=False)
@@ -338,18 +357,18 @@ class Mail:
         MailError: it cannot be written; the message says what to change.
     """
 
-    sender: Address
-    to: Address
+    sender: Address = field(validator=an_address)
+    to: Address = field(validator=an_address)
     subject: str = field(validator=one_line("the subject"))
     text: str | None = field(default=None, validator=_a_body)
     html: str | None = field(default=None, validator=_a_body)
     amp: str | None = field(default=None, validator=_a_body)
-    invitation: Invitation | None = None
+    invitation: Invitation | None = field(default=None, validator=optional(_an_invitation))
     attachments: tuple[Attachment, ...] = field(
         default=(), converter=_attachments, validator=each_a(Attachment, "give it Attachment values")
     )
-    reply_to: Address | None = None
-    bounces_to: Address | None = None
+    reply_to: Address | None = field(default=None, validator=optional(an_address))
+    bounces_to: Address | None = field(default=None, validator=optional(an_address))
     shown_to: tuple[Address, ...] = field(
         default=(), converter=_addresses, validator=each_a(Address, "give it Address values")
     )
@@ -357,29 +376,15 @@ class Mail:
         default=(), converter=_addresses, validator=each_a(Address, "give it Address values")
     )
     headers: Headers = field(default=(), converter=_headers, validator=_can_be_written)
-    campaign: CampaignType | str | None = None
+    campaign: CampaignType | str | None = field(default=None, validator=optional(a_campaign))
     tracking: Tracking = field(default=Tracking(), validator=a_tracking)
-    unsubscribe: bool = True
+    unsubscribe: bool = field(default=True, validator=yes_or_no)
 
     def __attrs_post_init__(self) -> None:
-        for role in ("sender", "to", "reply_to", "bounces_to"):
-            told = getattr(self, role)
-            if not (isinstance(told, Address) or (told is None and role in ("reply_to", "bounces_to"))):
-                raise MailError(f"{role} is {shown(told)}: write Address.parse('Ada <ada@example.net>')")
         if self.text is None and self.html is None:
             raise MailError(
                 "the mail has no body: give it text, html or both, beside which amp and an invitation may stand"
             )
-        if not (self.invitation is None or isinstance(self.invitation, Invitation)):
-            raise MailError(f"invitation is {shown(self.invitation)}: write Invitation('BEGIN:VCALENDAR ...')")
-        if not isinstance(self.unsubscribe, bool):
-            raise MailError(f"unsubscribe is {shown(self.unsubscribe)}: write True or False")
-        if self.campaign is not None and not (isinstance(self.campaign, str) and self.campaign):
-            raise MailError(
-                f"the campaign {self.campaign!r} is no type: use a CampaignType, a name, or None for the fallback"
-            )
-        if self.campaign:
-            writable(self.campaign, "the campaign", one_line=True)
 
     @property
     def smtputf8(self) -> bool:
