@@ -10,8 +10,12 @@ import re
 from enum import Enum
 from struct import Struct
 
-_LINE_OCTETS = 998  # RFC 5322 section 2.1.1
-_QP_LINE = 75  # RFC 2045 section 6.7 (5) allows 76: there is room for the "=" of a soft line break
+LONGEST_LINE = 998
+"""Octets of a line that may travel, its CRLF apart (RFC 5322 section 2.1.1)."""
+
+QP_LINE = 75
+"""Octets of a line of quoted-printable, the ``=`` of its soft line break apart (RFC 2045 section 6.7 (5))."""
+
 _QP_PIECE = 73  # two less, for what a repair puts in front
 _BASE64_LINE = 76  # RFC 2045 section 6.8
 _MOSTLY_ASCII = 6  # base64 grows text by a third; quoted-printable grows each byte beyond ASCII by two
@@ -44,14 +48,20 @@ def encode_text(text: str) -> tuple[Encoding, bytes]:
 
     As it is, where it is ASCII that no server alters; in quoted-printable, where most of it is ASCII; or in base64.
     """
-    text = _ended(text)
+    text = in_lines(text)
     odd = _beyond_literals(text)
-    if not odd and not _has_edges(text) and len(max(text.split("\n"), key=len)) <= _LINE_OCTETS:
+    if not odd and not _has_edges(text) and len(max(text.split("\n"), key=len)) <= LONGEST_LINE:
         return Encoding.SEVEN_BIT, text.replace("\n", "\r\n").encode()
     octets = len(odd.encode())
     if octets * _MOSTLY_ASCII <= len(text) - len(odd) + octets:
         return Encoding.QUOTED_PRINTABLE, _quoted_printable(text, odd)
     return Encoding.BASE64, base64(text.replace("\n", "\r\n").encode())
+
+
+def in_lines(text: str) -> str:
+    """Text with its lines, the last one too, ended by a line feed each, however they were."""
+    text = _with_line_feeds(text)
+    return text if text.endswith("\n") else text + "\n"
 
 
 def quoted_printable(text: str) -> bytes:
@@ -60,9 +70,9 @@ def quoted_printable(text: str) -> bytes:
     It can be used in pieces: what two texts become, joined by `SOFT_BREAK`, is read as the two joined, if no CRLF is
     cut in two between them.
     """
-    if len(text) <= _QP_LINE and text.isprintable() and not text.startswith((".", "F")):
+    if len(text) <= QP_LINE and text.isprintable() and not text.startswith((".", "F")):
         line = binascii.b2a_qp(text.encode())
-        if len(line) <= _QP_LINE:  # a name, say
+        if len(line) <= QP_LINE:  # a name, say
             return line
     text = _with_line_feeds(text)
     return _quoted_printable(text, _beyond_literals(text))
@@ -95,11 +105,6 @@ def _with_line_feeds(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
-def _ended(text: str) -> str:
-    text = _with_line_feeds(text)
-    return text if text.endswith("\n") else text + "\n"
-
-
 def _beyond_literals(text: str) -> str:
     """The characters, in their order, that are no printable ASCII: in C, where a search would look at each."""
     try:
@@ -118,7 +123,7 @@ def _quoted_printable(text: str, odd: str) -> bytes:
     lines = _escaped(text, odd).encode().split(b"\n")
     if _has_edges(text):
         lines = [_with_edges_escaped(line) for line in lines]
-    if long := [place for place, line in enumerate(lines) if len(line) > _QP_LINE]:
+    if long := [place for place, line in enumerate(lines) if len(line) > QP_LINE]:
         softened = _softened(b"\0".join([lines[place] for place in long]))
         for place, several in zip(long, softened.split(b"\0"), strict=True):
             lines[place] = several

@@ -18,7 +18,7 @@ from typing import Self
 
 from attrs import evolve, field, frozen
 
-from .body_encodings import SOFT_BREAK, Encoding, quoted_printable
+from .body_encodings import QP_LINE, SOFT_BREAK, Encoding, in_lines, quoted_printable
 from .claims import Lead, Purpose
 from .compiled_mail import CompiledMail, Reader
 from .dkim_canonical import has_blanks_to_relax
@@ -37,8 +37,6 @@ from .ports import Marks
 from .stand_ins import StandIns
 from .tracking import Tracker
 from .unsubscribe import Unsubscribe, require_no_placeholder, with_link
-
-_LINE = 75  # RFC 2045 section 6.7 (5) allows 76: there is room for the "=" of a soft line break
 
 
 class Leaving(Enum):
@@ -163,7 +161,7 @@ class Layout:
 
     def _lines(self, lengths: tuple[int, ...]) -> "_Lines":
         """Tokens of these lengths in lines, and the row then: the numbers of pieces, lines and values."""
-        lines = [[_LINE] * (length // _LINE) + [length % _LINE] * (length % _LINE > 0) for length in lengths]
+        lines = [[QP_LINE] * (length // QP_LINE) + [length % QP_LINE] * (length % QP_LINE > 0) for length in lengths]
         values = len(self.links) + len(self.fields) + len(self.leaving)
         counts = [1] * len(self.static) + [len(each) for each in lines] + [1] * values
         ends = [*accumulate(counts, initial=0)]
@@ -281,7 +279,7 @@ class CompiledTemplate:
 
     def _in_pieces(self, content_type: str, text: str) -> Part:
         """A part of a mail in quoted-printable, with gaps, if it has a stand-in."""
-        pieces = self.stand_ins.cut(_ended(text))
+        pieces = self.stand_ins.cut(in_lines(text))
         if not pieces.slots:
             return text_part(content_type, text)
         is_text = content_type.startswith("text/plain")
@@ -298,11 +296,6 @@ class CompiledTemplate:
 
 def _has_single_blanks(values: bytes) -> bool:
     return b"  " not in values and b"\t" not in values
-
-
-def _ended(text: str) -> str:
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text if text.endswith("\n") else text + "\n"
 
 
 def _in_text(thing: Thing) -> Thing:

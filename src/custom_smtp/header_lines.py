@@ -12,11 +12,12 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from .addresses import Address, quoted
-from .mail import FOLDS
+from .body_encodings import LONGEST_LINE
+from .identifiers import DeliveryId
+from .mail import FOLDS, is_free_text
 
 _LINE = 78  # RFC 5322 section 2.1.1
 _ENCODED_WORD = 75  # RFC 2047 section 2
-_LINE_OCTETS = 998  # RFC 5322 section 2.1.1
 
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LOOKS_ENCODED = re.compile(r"=\?[^?]*\?[bBqQ]\?")  # where some program may see an encoded word begin
@@ -24,11 +25,16 @@ _SHORT_NAME = 60
 _PIECE = re.compile(r"(?:%..|[^%]){1,20}")  # of a percent-encoded value, no octet cut in two
 
 
+def header_line(name: str, value: str) -> str:
+    """A header of any name: free text where it is for people to read; for programs as it stands, folded."""
+    return unstructured(name, value) if is_free_text(name) else folded(f"{name}: {value}")
+
+
 def unstructured(name: str, value: str) -> str:
     """A header of free text, folded where it has spaces, encoded where it must be."""
     if _is_plain(value):
         line = folded(f"{name}: {value}")
-        if len(line) <= _LINE_OCTETS or max(map(len, line.split("\r\n"))) <= _LINE_OCTETS:
+        if len(line) <= LONGEST_LINE or max(map(len, line.split("\r\n"))) <= LONGEST_LINE:
             return line
     return f"{name}: " + _encoded_words(value, room=_LINE - len(name) - 2)
 
@@ -122,6 +128,11 @@ def _b_words(raw: bytes, limit: int) -> Iterator[str]:
 
 def _b(raw: bytes) -> str:
     return f"=?utf-8?b?{binascii.b2a_base64(raw, newline=False).decode()}?="
+
+
+def message_id(delivery_id: DeliveryId, domain: str) -> str:
+    """The Message-ID header: our id, at the sender's domain."""
+    return f"Message-ID: <{delivery_id}@{domain}>"
 
 
 def date(at: datetime) -> str:

@@ -9,7 +9,7 @@ from attrs import Attribute, evolve, field, frozen
 from attrs.validators import optional
 
 from .addresses import Address, an_address
-from .body_encodings import Encoding, base64_blocks
+from .body_encodings import LONGEST_LINE, Encoding, base64_blocks
 from .checks import ConfigurationError, MailError, each_a, one_line, one_of, several, shown, writable
 
 Headers = tuple[tuple[str, str], ...]
@@ -23,7 +23,6 @@ _CALENDAR = re.compile(r"\s*BEGIN:VCALENDAR[\r\n].*[\r\n]END:VCALENDAR\s*", re.I
 _METHOD = re.compile(r"[\r\n]METHOD:([^\r\n]*)", re.IGNORECASE)
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 _NOT_IN_CALENDAR = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # RFC 5545 section 3.1, CONTROL
-_LINE_OCTETS = 998  # RFC 5322 section 2.1.1
 _ID_OCTETS = 250  # it stands in one line of a header, which has room for 998 (RFC 5322 section 2.1.1)
 
 WRITTEN_BY_US = {
@@ -200,9 +199,9 @@ def _travels_as_it_is(content: bytes, name: str) -> None:
     lines = content.split(b"\r\n")
     if b"\0" in content or b"\r" in (rest := b"".join(lines)) or b"\n" in rest:
         raise MailError(f"the mail {name!r} holds a NUL, or a CR or LF alone: end each of its lines with CRLF")
-    if len(max(lines, key=len)) > _LINE_OCTETS:
+    if len(max(lines, key=len)) > LONGEST_LINE:
         raise MailError(
-            f"the mail {name!r} has a line of over {_LINE_OCTETS} octets: attach it as a file of another type"
+            f"the mail {name!r} has a line of over {LONGEST_LINE} octets: attach it as a file of another type"
         )
 
 

@@ -15,9 +15,9 @@ from datetime import datetime
 from attrs import frozen
 
 from .body_encodings import encode_text
-from .header_lines import author, date, folded, mailboxes, parameter, unstructured
+from .header_lines import author, date, header_line, mailboxes, message_id, parameter, unstructured
 from .identifiers import DeliveryId
-from .mail import Attachment, Headers, Mail, is_free_text
+from .mail import Attachment, Headers, Mail
 from .merging import FilledMail
 from .outgoing import WireForm
 
@@ -44,31 +44,20 @@ Headed = Mail | FilledMail
 """What a mail's headers are written of."""
 
 
-def message_id(mail: Headed, delivery_id: DeliveryId) -> str:
-    """The mail's Message-ID, angle brackets and all: our id at the sender's domain."""
-    return f"<{delivery_id}@{mail.sender.domain}>"
-
-
 def header(mail: Headed, further: Headers, delivery_id: DeliveryId, at: datetime) -> bytes:
-    """All headers but those of the body, the last line ended."""
-    return "\r\n".join([*header_lines(mail, further, delivery_id, at), ""]).encode()
-
-
-def header_lines(mail: Headed, further: Headers, delivery_id: DeliveryId, at: datetime) -> list[str]:
-    """All headers but those of the body, folded, the last line of each not yet ended."""
+    """All headers but those of the body, folded, the last line ended."""
     lines = [author(mail.sender), mailboxes("To", mail.shown_to or (mail.to,))]
     if mail.shown_cc:
         lines.append(mailboxes("Cc", mail.shown_cc))
     if mail.reply_to is not None:
         lines.append(mailboxes("Reply-To", (mail.reply_to,)))
-    lines += unstructured("Subject", mail.subject), date(at), f"Message-ID: {message_id(mail, delivery_id)}"
+    lines += unstructured("Subject", mail.subject), date(at), message_id(delivery_id, mail.sender.domain)
     lines.append("MIME-Version: 1.0")
-    for name, value in further:
-        lines.append(unstructured(name, value) if is_free_text(name) else folded(f"{name}: {value}"))
-    return lines
+    lines += [header_line(name, value) for name, value in further]
+    return "\r\n".join([*lines, ""]).encode()
 
 
-# The body
+# --- The body ---------------------------------------------------------------------------------------------------------
 
 
 @frozen

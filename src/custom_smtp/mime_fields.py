@@ -4,7 +4,7 @@ import binascii
 import re
 from collections.abc import Callable
 
-from .body_encodings import Encoding
+from .body_encodings import LONGEST_LINE, Encoding
 from .checks import MailError, shown
 from .finished import HeaderField
 from .header_lines import folded
@@ -12,7 +12,6 @@ from .header_reading import Place, parameters, pieces
 from .mail import is_free_text
 from .part_texts import crlf
 
-_LINE_OCTETS = 998  # RFC 5322 section 2.1.1
 _FOLD = re.compile(rb"\r\n")
 _ADDRESSES = frozenset(
     name
@@ -45,10 +44,10 @@ def wire_field(name: str, lines: bytes, *, as_it_is: bool) -> HeaderField:
         raise MailError(f"the header {shown(name)} holds a CR alone or a NUL, and might be read as two: take it out")
     if not as_it_is:
         unfolded, wire = _seven_bit(name, unfolded, wire)
-        if len(max(wire.split(b"\r\n"), key=len)) > _LINE_OCTETS:
+        if len(max(wire.split(b"\r\n"), key=len)) > LONGEST_LINE:
             wire = folded(unfolded.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape") + b"\r\n"
-    if len(max(wire.split(b"\r\n"), key=len)) > _LINE_OCTETS:
-        raise MailError(f"the header {shown(name)} has a line over {_LINE_OCTETS} octets: shorten it")
+    if len(max(wire.split(b"\r\n"), key=len)) > LONGEST_LINE:
+        raise MailError(f"the header {shown(name)} has a line over {LONGEST_LINE} octets: shorten it")
     value = unfolded.partition(b":")[2].strip(b" \t")
     return HeaderField(name, value.decode("utf-8", "replace"), wire)
 

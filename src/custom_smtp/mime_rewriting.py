@@ -8,10 +8,10 @@ from itertools import pairwise
 from .body_encodings import Encoding, base64
 from .checks import MailError
 from .finished import FinishedMail, HeaderField, TextPart, Untouched
-from .header_lines import date, folded, unstructured
+from .header_lines import date, header_line, message_id
 from .html_charset import saying
 from .identifiers import DeliveryId
-from .mail import Headers, is_free_text
+from .mail import Headers
 from .mime_fields import adjusted, signed_names
 from .outgoing import WireForm
 from .part_texts import encoded, ended, octets
@@ -46,7 +46,7 @@ def rewrite(mail: FinishedMail, delivery_id: DeliveryId, at: datetime) -> WireFo
             body.append(b"\r\n" if content and isinstance(following, bytes) and following.startswith(b"--") else b"")
     last = next((piece for piece in reversed(body) if piece), b"\r\n")
     body.append(b"" if last.endswith(b"\r\n") else b"\r\n")
-    lines = [*_missing(mail, delivery_id, at), *map(_line, added)]
+    lines = [*_missing(mail, delivery_id, at), *(header_line(name, value) for name, value in added)]
     head = "".join(f"{line}\r\n" for line in lines).encode()
     return WireForm(b"".join([head, *(one.wire for one in kept), b"\r\n", *body]))
 
@@ -92,12 +92,7 @@ def _missing(mail: FinishedMail, delivery_id: DeliveryId, at: datetime) -> Itera
     if "date" not in there:
         yield date(at)
     if "message-id" not in there:
-        yield f"Message-ID: <{delivery_id}@{mail.sender.domain}>"
-
-
-def _line(header: tuple[str, str]) -> str:
-    name, value = header
-    return unstructured(name, value) if is_free_text(name) else folded(f"{name}: {value}")
+        yield message_id(delivery_id, mail.sender.domain)
 
 
 def _written(part: TextPart, mail: FinishedMail, own: tuple[HeaderField, ...]) -> tuple[tuple[HeaderField, ...], bytes]:

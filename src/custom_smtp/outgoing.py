@@ -9,6 +9,7 @@ from typing import Any, Self
 from attrs import Attribute, field, frozen
 
 from .addresses import Address
+from .body_encodings import LONGEST_LINE
 from .checks import MailError, aware, each_a, one_of, several, shown
 from .errors import Refusal, TransportError
 from .identifiers import DeliveryId
@@ -16,7 +17,6 @@ from .replies import Reply
 
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\x00")
 _ENVELOPE_ID = re.compile(r"[A-Za-z0-9._-]{0,100}")
-_LINE_OCTETS = 998  # RFC 5322 section 2.1.1
 
 
 def _recipients(addresses: Iterable[Address]) -> tuple[Address, ...]:
@@ -141,13 +141,13 @@ def _looked_through(content: bytes) -> bool:
     if not content.endswith(b"\r\n"):
         raise MailError("the content does not end with CRLF: end its last line")
     if _has_long_line(content):
-        raise MailError(f"the content has a line of over {_LINE_OCTETS} octets: encode that part (RFC 2045)")
+        raise MailError(f"the content has a line of over {LONGEST_LINE} octets: encode that part (RFC 2045)")
     return b"." in content and (content.startswith(b".") or b"\n." in content)
 
 
 def _has_long_line(content: bytes) -> bool:
     """In steps of the longest line that may be, each ending at the last line end within it."""
-    start, longest = 0, _LINE_OCTETS + 2
+    start, longest = 0, LONGEST_LINE + 2
     while len(content) - start > longest:
         end = content.rfind(b"\n", start, start + longest)
         if end < 0:

@@ -10,9 +10,7 @@ import re
 from encodings import normalize_encoding
 from encodings.aliases import aliases
 
-from .body_encodings import Encoding, base64
-
-_LINE_OCTETS = 998  # RFC 5322 section 2.1.1
+from .body_encodings import LONGEST_LINE, Encoding, base64
 
 # What mail programs read by these names is more than they promise (WHATWG Encoding Standard, "Names and labels").
 _WIDER = {
@@ -134,7 +132,7 @@ def travels(content: bytes) -> bool:
     return (
         b"\0" not in content
         and not _ODD_END.search(content)
-        and len(max(content.split(b"\r\n"), key=len)) <= _LINE_OCTETS
+        and len(max(content.split(b"\r\n"), key=len)) <= LONGEST_LINE
     )
 
 
