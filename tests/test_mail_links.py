@@ -8,16 +8,15 @@ from hypothesis import strategies as st
 
 from custom_smtp import Address, Attachment, Mail
 from custom_smtp.link_rules import LinkChooser, LinkRule, Skip, Way
-from custom_smtp.mail_links import PIXEL, TRAP, MailLinks, Part, pixel_tokens, trap_tokens
+from custom_smtp.mail_links import PIXEL, TRAP, MailLinks, Part, look_through, pixel_tokens, trap_tokens
 from custom_smtp.pieces import cut
 
 BASE = "https://links.shop.example"
 
 
 def found(rules: Any = (), **body: Any) -> MailLinks:
-    links = MailLinks(base_url=BASE, chooser=LinkChooser(base_url=BASE, rules=tuple(rules)))
-    links.look_through(Mail(sender=Address("a@shop.example"), to=Address("b@b.example"), subject="x", **body))
-    return links
+    mail = Mail(sender=Address("a@shop.example"), to=Address("b@b.example"), subject="x", **body)
+    return look_through(mail, LinkChooser(base_url=BASE, rules=tuple(rules)))
 
 
 def test_links_are_called_by_their_place_or_their_name() -> None:
@@ -52,7 +51,7 @@ def test_a_link_is_changed_where_it_stands() -> None:
 def test_an_amp_mail_is_left_alone(root: str) -> None:
     links = found(html=f'{root}<a href="https://a.example" data-track="off">a</a></html>')
     assert [(link.part, link.link, link.skipped) for link in links.links] == [(Part.HTML, "1", Skip.AMP_PART)]
-    assert (links.pixel, links.removals, links.in_html) == (None, [], [])
+    assert (links.pixel, links.removals, links.in_html) == (None, (), ())
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ class CompiledMail:
     @property
     def links(self) -> tuple[SeenLink, ...]:
         """Every link, and what becomes of it."""
-        return tuple(self.found.links)
+        return self.found.links
 
     def fill(self, delivery_id: DeliveryId, recipient: str) -> Filled:
         """The parts for one person, tracked as far as that person allows it.

@@ -68,13 +68,12 @@ TRAP = Lead(Purpose.CLICK, link=HONEYPOT)
 Change = Cut[Lead]
 
 
-@define(kw_only=True)
+@frozen(kw_only=True)
 class MailLinks:
     """What is found in a mail, and what tracking changes there.
 
     Attributes:
-        base_url: where links are led.
-        chooser: asked what becomes of each.
+        chooser: what became of each was asked of it.
         links: every link, in the order of the HTML, the text, and AMP parts.
         removals: opt-outs in the HTML, which no reader has to see.
         in_html: what changes where clicks are tracked.
@@ -83,7 +82,42 @@ class MailLinks:
         trap: what changes where a hidden link is asked for; None where there is no pixel either.
     """
 
-    base_url: str
+    chooser: LinkChooser
+    links: tuple[SeenLink, ...]
+    removals: tuple[Change, ...]
+    in_html: tuple[Change, ...]
+    in_text: tuple[Change, ...]
+    pixel: Change | None
+    trap: Change | None
+
+
+def look_through(mail: Sendable, chooser: LinkChooser) -> MailLinks:
+    """Find every link of a mail, ask what becomes of it, and note what tracking changes."""
+    search = _Search(chooser)
+    if mail.html is not None:
+        search.html(mail.html)
+    if mail.text is not None:
+        search.text(mail.text)
+    if mail.amp is not None:
+        search.amp(mail.amp)
+    for attachment in mail.attachments if isinstance(mail, Mail) else ():
+        if attachment.content_type.lower().startswith(_AMP_TYPE):
+            search.amp(attachment.content.decode("utf-8", "replace"))
+    return MailLinks(
+        chooser=chooser,
+        links=tuple(search.links),
+        removals=tuple(search.removals),
+        in_html=tuple(search.in_html),
+        in_text=tuple(search.in_text),
+        pixel=search.pixel,
+        trap=search.trap,
+    )
+
+
+@define
+class _Search:
+    """A mail while it is looked through, part by part."""
+
     chooser: LinkChooser
     links: list[SeenLink] = field(factory=list)
     removals: list[Change] = field(factory=list)
@@ -92,21 +126,9 @@ class MailLinks:
     pixel: Change | None = None
     trap: Change | None = None
 
-    def look_through(self, mail: Sendable) -> None:
-        """Find what the mail has."""
-        if mail.html is not None:
-            self._look_through_html(mail.html)
-        for place, link in enumerate(() if mail.text is None else clickable(mail.text, doubtful=True), 1):
-            self._take(Part.TEXT, link, f"t{place}")
-        if mail.amp is not None:
-            self._look_through_amp(mail.amp)
-        for attachment in mail.attachments if isinstance(mail, Mail) else ():
-            if attachment.content_type.lower().startswith(_AMP_TYPE):
-                self._look_through_amp(attachment.content.decode("utf-8", "replace"))
-
-    def _look_through_html(self, html: str) -> None:
+    def html(self, html: str) -> None:
         if _is_amp(html):
-            self._look_through_amp(html, Part.HTML)
+            self.amp(html, Part.HTML)
             return
         page = scan(html)
         self.removals += [Cut(start, end) for start, end in page.opt_outs]
@@ -114,10 +136,14 @@ class MailLinks:
         for place, link in enumerate(page.links, 1):
             name = names.get(link.start) or str(place)
             self._take(Part.HTML, link, name, Skip.OPTED_OUT if link.opted_out else None)
-        self.pixel = _PIXEL_TAG.at(page.end, self.base_url)
-        self.trap = _TRAP_TAG.at(page.end, self.base_url)
+        self.pixel = _PIXEL_TAG.at(page.end, self.chooser.base_url)
+        self.trap = _TRAP_TAG.at(page.end, self.chooser.base_url)
 
-    def _look_through_amp(self, html: str, part: Part = Part.AMP) -> None:
+    def text(self, text: str) -> None:
+        for place, link in enumerate(clickable(text, doubtful=True), 1):
+            self._take(Part.TEXT, link, f"t{place}")
+
+    def amp(self, html: str, part: Part = Part.AMP) -> None:
         for place, link in enumerate(scan(html).links, 1):
             self._take(part, link, f"a{place}" if part is Part.AMP else str(place), Skip.AMP_PART)
 
@@ -127,7 +153,7 @@ class MailLinks:
             choice = Choice(Skip.DOUBTFUL)
         if choice.skipped is None:
             changes = self.in_html if part is Part.HTML else self.in_text
-            changes.append(self.change(link, name, choice))
+            changes.append(led(link, name, choice, self.chooser))
         self.links.append(
             SeenLink(
                 part=part,
@@ -141,15 +167,23 @@ class MailLinks:
             )
         )
 
-    def change(self, link: Link | TextLink, name: str, choice: Choice) -> Change:
-        """What leads a link as it was chosen."""
-        front, back = f"{self.base_url}/c/", ""
-        if choice.way is Way.APP:
-            front, back = around_a_parameter(choice.target)
-            front += f"{self.chooser.app_parameter}="
-        if isinstance(link, Link):
-            front, back = encode(front, link.quote), encode(back, link.quote)
-        return Cut(link.start, link.end, front, Lead(Purpose.CLICK, choice.target, name), back)
+
+def led(link: Link | TextLink, name: str, choice: Choice, chooser: LinkChooser) -> Change:
+    """What leads a link as it was chosen.
+
+    Args:
+        link: where it stands.
+        name: its id.
+        choice: what becomes of it.
+        chooser: who chose.
+    """
+    front, back = f"{chooser.base_url}/c/", ""
+    if choice.way is Way.APP:
+        front, back = around_a_parameter(choice.target)
+        front += f"{chooser.app_parameter}="
+    if isinstance(link, Link):
+        front, back = encode(front, link.quote), encode(back, link.quote)
+    return Cut(link.start, link.end, front, Lead(Purpose.CLICK, choice.target, name), back)
 
 
 def _names(html: str, links: Iterable[Link]) -> dict[int, str]:

@@ -25,7 +25,7 @@ from .finished import AnyMail, FinishedMail, Sendable
 from .identifiers import DeliveryId
 from .link_rules import LinkChooser, Rule
 from .mail import Headers, Mode, Tracking, a_tracking
-from .mail_links import MailLinks, SeenLink, pixel_tokens, trap_tokens
+from .mail_links import MailLinks, SeenLink, look_through, pixel_tokens, trap_tokens
 from .ports import LinkTokens
 from .tokens import are_tokens
 from .urls import location, parameter
@@ -232,7 +232,7 @@ class Tracker:
         allowed = self._allowed(mail).within(self._of_person(mail.to.email))
         found = self._looked_through(mail, allowed)
         return Preview(
-            links=tuple(found.links),
+            links=found.links,
             tracking=allowed,
             pixel=allowed.opens is not Mode.OFF and found.pixel is not None,
             honeypot=self.honeypot and allowed.clicks is Mode.INDIVIDUAL and found.trap is not None,
@@ -282,9 +282,7 @@ class Tracker:
             app_parameter=self.app_parameter,
             clicks=allowed.clicks is not Mode.OFF,
         )
-        found = MailLinks(base_url=self.base_url, chooser=chooser)
-        found.look_through(mail)
-        return found
+        return look_through(mail, chooser)
 
     def _there(self, html: str) -> Iterator[tuple[Claim, Purpose]]:
         """What the pixels and hidden links say that are in the mail already."""
