@@ -50,7 +50,8 @@ from custom_smtp.edge.threads import InThread
 from custom_smtp.errors import MailError
 from custom_smtp.link_rules import Way
 from custom_smtp.mail import Invitation
-from custom_smtp.merging import FilledMail, Value
+from custom_smtp.merge_fields import Value
+from custom_smtp.merging import FilledMail
 from custom_smtp.outgoing import Envelope, WireForm
 from custom_smtp.providers.postmark import Postmark
 from custom_smtp.templates import Template

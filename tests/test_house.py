@@ -28,6 +28,7 @@ VALUES = (
     "mail",
     "finished",
     "pieces",
+    "merge_fields",
     "merging",
     "outgoing",
     "dns_records",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from custom_smtp.errors import MailError
 from custom_smtp.html_places import html_places, url_place
-from custom_smtp.merging import Place, fields_in
+from custom_smtp.merge_fields import Place, fields_in
 
 
 def places(html: str) -> list[Place]:

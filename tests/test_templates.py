@@ -11,7 +11,7 @@ from custom_smtp import Address, Attachment, Mail
 from custom_smtp.errors import ConfigurationError, MailError
 from custom_smtp.header_reading import addresses
 from custom_smtp.mail import Invitation
-from custom_smtp.merging import Place, Value
+from custom_smtp.merge_fields import Place, Value
 from custom_smtp.templates import Template
 
 ADA = Address("ada@example.net", "Ada")

@@ -3,7 +3,7 @@
 import pytest
 
 from custom_smtp.errors import MailError
-from custom_smtp.merging import Place
+from custom_smtp.merge_fields import Place
 from custom_smtp.stand_ins import StandIns
 from custom_smtp.text_places import places_in_text_of_html, text_places
 

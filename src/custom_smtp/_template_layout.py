@@ -13,7 +13,7 @@ from ._template_links import PersonalLink, Thing, UnsubscribeLink
 from .body_encodings import QP_LINE, SOFT_BREAK
 from .claims import Lead
 from .dkim_canonical import has_blanks_to_relax
-from .merging import Slot
+from .merge_fields import Slot
 
 
 class Gap(bytes):

@@ -11,7 +11,7 @@ from .html import Link
 from .link_rules import Choice, LinkChooser, Skip
 from .mail import Mail
 from .mail_links import Change, Part, SeenLink, led
-from .merging import Merged, Place, Slot, filled
+from .merge_fields import Merged, Place, Slot, filled
 from .pieces import Pieces
 from .plain_text import TextLink
 from .stand_ins import StandIns

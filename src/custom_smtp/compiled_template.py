@@ -19,7 +19,8 @@ from .claims import Lead, Purpose
 from .compiled_mail import CompiledMail, Reader
 from .identifiers import DeliveryId
 from .mail import Headers, Mail, require_writable
-from .merging import FilledMail, Merged, MergeMail, Place, Slot
+from .merge_fields import Merged, Place, Slot
+from .merging import FilledMail, MergeMail
 from .mime import Part, body, boundary_mark, header, is_dotted, text_part
 from .outgoing import WireForm
 from .pieces import Pieces

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from .checks import MailError
 from .html import Tag, decode, tags
-from .merging import FoundField, Place
+from .merge_fields import FoundField, Place
 from .urls import followed
 
 _URLS = frozenset(

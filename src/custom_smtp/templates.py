@@ -16,11 +16,9 @@ from .html import tags
 from .html_places import html_places, url_place
 from .html_text import text_of
 from .mail import Headers, Mail, is_free_text
-from .merging import (
-    FilledMail,
+from .merge_fields import (
     FoundField,
     Merged,
-    MergeMail,
     Place,
     Slot,
     Value,
@@ -30,6 +28,7 @@ from .merging import (
     plain_value,
     text_of_value,
 )
+from .merging import FilledMail, MergeMail
 from .pieces import Cut, cut
 from .stand_ins import StandIns
 from .text_places import places_in_text_of_html, text_places

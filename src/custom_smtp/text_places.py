@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from .checks import MailError
 from .html_places import url_place
-from .merging import Place
+from .merge_fields import Place
 from .plain_text import TextLink, clickable
 from .stand_ins import StandIn
 

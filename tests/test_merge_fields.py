@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custom_smtp.errors import MailError
-from custom_smtp.merging import Place, fields_in, one_line_value, text_of_value
+from custom_smtp.merge_fields import Place, fields_in, one_line_value, text_of_value
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 
