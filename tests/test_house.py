@@ -115,7 +115,7 @@ LAYER_OF = (
     dict.fromkeys(VALUES, "values")
     | {"ports": "ports", "system": "system"}
     | dict.fromkeys(RULES, "rules")
-    | dict.fromkeys(("sender", "failover", "routing"), "facade")
+    | dict.fromkeys(("preparation", "sender", "failover", "routing"), "facade")
     | {"": "front door", "__main__": "command line"}
 )
 """The layer of each module that stands flat; the others have their folder's."""

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from .mail import Attachment, CampaignType, Invitation, Mail, Mode, Tracking
     from .memory import MemoryArchive, MemoryJournal
     from .outgoing import Outcome, Outgoing, Receipt
+    from .preparation import Preparation
     from .replies import Reply
     from .routing import ByCampaign
-    from .sender import AsyncSender, Preparation, Sender
+    from .sender import AsyncSender, Sender
     from .servers import Credentials, Server, Tls
     from .templates import Template
     from .tokens import Tokens
@@ -114,7 +115,7 @@ _HOME_OF = {
     "Mode": "mail",
     "Outcome": "outgoing",
     "Outgoing": "outgoing",
-    "Preparation": "sender",
+    "Preparation": "preparation",
     "Receipt": "outgoing",
     "Reply": "replies",
     "RoundRobin": "failover",

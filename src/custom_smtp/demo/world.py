@@ -16,8 +16,9 @@ from ..edge.sqlite import SqliteArchive, SqliteJournal
 from ..edge.wsgi import wsgi
 from ..mounts import Mounts
 from ..outgoing import Receipt
+from ..preparation import Preparation
 from ..routing import ByCampaign
-from ..sender import Preparation, Sender
+from ..sender import Sender
 from ..servers import Limits, Server
 from ..system import utc_now
 from ..testing.certificates import Authority
