@@ -41,6 +41,7 @@ from custom_smtp import (
     Tracking,
     Unsubscribe,
 )
+from custom_smtp.attachments import Invitation
 from custom_smtp.branding import LinkDomains, LinkReport
 from custom_smtp.claims import Claim, Lead, Purpose
 from custom_smtp.dkim import DkimSigner
@@ -49,7 +50,6 @@ from custom_smtp.dkim_verification import Verdict, verify_signatures
 from custom_smtp.edge.threads import InThread
 from custom_smtp.errors import MailError
 from custom_smtp.link_rules import Way
-from custom_smtp.mail import Invitation
 from custom_smtp.merge_fields import Value
 from custom_smtp.merging import FilledMail
 from custom_smtp.outgoing import Envelope, WireForm

@@ -25,6 +25,8 @@ VALUES = (
     "identifiers",
     "claims",
     "body_encodings",
+    "headers",
+    "attachments",
     "mail",
     "finished",
     "pieces",

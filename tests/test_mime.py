@@ -16,8 +16,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from custom_smtp import Address, Attachment, DeliveryId, Mail
+from custom_smtp.attachments import Invitation
 from custom_smtp.errors import MailError
-from custom_smtp.mail import Invitation
 from custom_smtp.mime import render
 from custom_smtp.outgoing import WireForm
 

@@ -40,7 +40,7 @@ from custom_smtp.errors import (
     UnrecordedError,
 )
 from custom_smtp.events import Accepted, Attempted, Event, Refused, Uncertain
-from custom_smtp.mail import Headers
+from custom_smtp.headers import Headers
 from custom_smtp.ports import Archive, Journal, Transport
 from custom_smtp.testing import FrozenClock, RecordingTransport, SerialIds
 from custom_smtp.web import Request

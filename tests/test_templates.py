@@ -8,9 +8,9 @@ import pytest
 from attrs import evolve
 
 from custom_smtp import Address, Attachment, Mail
+from custom_smtp.attachments import Invitation
 from custom_smtp.errors import ConfigurationError, MailError
 from custom_smtp.header_reading import addresses
-from custom_smtp.mail import Invitation
 from custom_smtp.merge_fields import Place, Value
 from custom_smtp.templates import Template
 

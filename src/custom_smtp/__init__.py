@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from . import errors, events
     from .addresses import Address
+    from .attachments import Attachment, Invitation
     from .dkim import DkimSigner
     from .dkim_keys import DkimKey
     from .domains import DomainReport, SendingDomain
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from .failover import Failover, RoundRobin
     from .identifiers import DeliveryId
     from .link_rules import LinkRule
-    from .mail import Attachment, CampaignType, Invitation, Mail, Mode, Tracking
+    from .mail import CampaignType, Mail, Mode, Tracking
     from .memory import MemoryArchive, MemoryJournal
     from .outgoing import Outcome, Outgoing, Receipt
     from .preparation import Preparation
@@ -93,7 +94,7 @@ __all__ = [
 _HOME_OF = {
     "Address": "addresses",
     "AsyncSender": "sender",
-    "Attachment": "mail",
+    "Attachment": "attachments",
     "ByCampaign": "routing",
     "CampaignType": "mail",
     "Credentials": "servers",
@@ -107,7 +108,7 @@ _HOME_OF = {
     "EgressPlan": "egress",
     "Failover": "failover",
     "FeedbackEndpoint": "webhooks",
-    "Invitation": "mail",
+    "Invitation": "attachments",
     "LinkRule": "link_rules",
     "Mail": "mail",
     "MemoryArchive": "memory",

@@ -17,8 +17,9 @@ from ._template_links import Thing, UnsubscribeLink, with_personal_links
 from .body_encodings import Encoding, in_lines, quoted_printable
 from .claims import Lead, Purpose
 from .compiled_mail import CompiledMail, Reader
+from .headers import Headers, require_writable
 from .identifiers import DeliveryId
-from .mail import Headers, Mail, require_writable
+from .mail import Mail
 from .merge_fields import Merged, Place, Slot
 from .merging import FilledMail, MergeMail
 from .mime import Part, body, boundary_mark, header, is_dotted, text_part

@@ -13,7 +13,8 @@ from attrs.validators import optional
 from .addresses import Address, an_address
 from .body_encodings import Encoding
 from .checks import MailError, one_line, writable
-from .mail import CampaignType, Headers, Mail, Tracking, a_campaign, a_tracking, require_writable, yes_or_no
+from .headers import Headers, require_writable
+from .mail import CampaignType, Mail, Tracking, a_campaign, a_tracking, yes_or_no
 
 Sendable = Union[Mail, "FinishedMail"]
 """Either kind of mail."""

@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 from .addresses import Address, quoted
 from .body_encodings import LONGEST_LINE
+from .headers import FOLDS, is_free_text
 from .identifiers import DeliveryId
-from .mail import FOLDS, is_free_text
 
 _LINE = 78  # RFC 5322 section 2.1.1
 _ENCODED_WORD = 75  # RFC 2047 section 2

@@ -7,7 +7,8 @@ from attrs import Attribute, evolve, field, frozen
 
 from .addresses import Address
 from .finished import Sendable
-from .mail import CampaignType, Headers, Mail, require_writable
+from .headers import Headers, require_writable
+from .mail import CampaignType, Mail
 from .merge_fields import Merged, Slot, filled
 
 ToSend = Union[Sendable, "FilledMail"]

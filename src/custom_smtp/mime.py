@@ -14,10 +14,12 @@ from datetime import datetime
 
 from attrs import frozen
 
+from .attachments import Attachment
 from .body_encodings import encode_text
 from .header_lines import author, date, header_line, mailboxes, message_id, parameter, unstructured
+from .headers import Headers
 from .identifiers import DeliveryId
-from .mail import Attachment, Headers, Mail
+from .mail import Mail
 from .merging import FilledMail
 from .outgoing import WireForm
 

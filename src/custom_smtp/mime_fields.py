@@ -9,7 +9,7 @@ from .checks import MailError, shown
 from .finished import HeaderField
 from .header_lines import folded
 from .header_reading import Place, parameters, pieces
-from .mail import is_free_text
+from .headers import is_free_text
 from .part_texts import crlf
 
 _FOLD = re.compile(rb"\r\n")

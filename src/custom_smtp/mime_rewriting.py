@@ -9,9 +9,9 @@ from .body_encodings import Encoding, base64
 from .checks import MailError
 from .finished import FinishedMail, HeaderField, TextPart, Untouched
 from .header_lines import date, header_line, message_id
+from .headers import Headers
 from .html_charset import saying
 from .identifiers import DeliveryId
-from .mail import Headers
 from .mime_fields import adjusted, signed_names
 from .outgoing import WireForm
 from .part_texts import encoded, ended, octets

@@ -12,9 +12,9 @@ from .archive import Copy
 from .claims import Claim, Lead, Purpose
 from .dns_records import RecordKind, ValidatedAnswer
 from .events import Event
+from .headers import Headers
 from .https_answers import HttpsAnswer
 from .identifiers import DeliveryId
-from .mail import Headers
 from .merging import ToSend
 from .outgoing import Outcome, Outgoing, Receipt
 from .posts import Health, OwedPost, Post, Posted, Standing

@@ -12,10 +12,11 @@ from attrs import evolve, field, frozen
 
 from .addresses import Address
 from .checks import ConfigurationError, MailError, shown
+from .headers import Headers, is_free_text
 from .html import tags
 from .html_places import html_places, url_place
 from .html_text import text_of
-from .mail import Headers, Mail, is_free_text
+from .mail import Mail
 from .merge_fields import (
     FoundField,
     Merged,

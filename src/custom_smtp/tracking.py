@@ -22,9 +22,10 @@ from .compiled_mail import CompiledMail
 from .errors import TokenError
 from .events import About, Clicked
 from .finished import AnyMail, FinishedMail, Sendable
+from .headers import Headers
 from .identifiers import DeliveryId
 from .link_rules import LinkChooser, Rule
-from .mail import Headers, Mode, Tracking, a_tracking
+from .mail import Mode, Tracking, a_tracking
 from .mail_links import MailLinks, SeenLink, look_through, pixel_tokens, trap_tokens
 from .ports import LinkTokens
 from .tokens import are_tokens

@@ -23,8 +23,8 @@ from .claims import Claim, Purpose
 from .errors import TokenError
 from .events import About, Unsubscribed
 from .finished import AnyMail, Sendable
+from .headers import Headers
 from .identifiers import DeliveryId
-from .mail import Headers
 from .merging import ToSend
 from .ports import LinkTokens
 from .tokens import are_tokens

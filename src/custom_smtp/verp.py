@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from .addresses import Address
 from .checks import ConfigurationError, MailError
+from .headers import Headers
 from .identifiers import DeliveryId
-from .mail import Headers
 from .tokens import Tokens
 
 LONGEST_ENVELOPE_ID = 100
