@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_smtp.tag_lists import listed, read_key, read_tags, solid
+from custom_smtp.tag_lists import covered_names, listed, read_key, read_tags, solid
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,17 @@ def test_a_key_has_a_p(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "v=DKIM1", "p=a; v=DKIM1", "v=DKIM2; p=a", "v=dkim1; p=a", "v=DKIM1; p=a; p=b"])
 def test_what_is_no_key_is_told(text: str) -> None:
     assert read_key(text) is None
+
+
+@pytest.mark.parametrize(
+    ("signature", "names"),
+    [
+        ("v=1; h=From : To:\r\n Subject; b=x", {"from", "to", "subject"}),
+        ("v=1; h=from; h=to; b=x", {"from", "to"}),
+        ("not a list; h=from", {"from"}),
+        ("v=1; bh=from", set()),
+        ("", set()),
+    ],
+)
+def test_what_a_signature_covers_is_read_from_any_list(signature: str, names: set[str]) -> None:
+    assert covered_names(signature) == names

@@ -160,7 +160,7 @@ def _as_it_travels(email: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Text in double quotes, so that no sign in it has a meaning (RFC 5322 section 3.2.4)."""
+    """Text in double quotes, so that no sign in it has a meaning (RFC 5322 section 3.2.4, and RFC 1035 section 5.1)."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from attrs import Attribute, field, frozen
 
-from .addresses import ascii_domain
+from .addresses import ascii_domain, quoted
 from .checks import CONTROL, ConfigurationError, MailError
 
 RecordKind = Literal["A", "AAAA", "CNAME", "MX", "TXT", "TLSA"]
@@ -36,11 +36,6 @@ def _a_value(_instance: object, _attribute: "Attribute[Any]", value: str) -> Non
 
 _PIECE = re.compile(r".{1,255}")
 _WIDE_PIECE = re.compile(r".{1,63}")
-_TO_ESCAPE = re.compile(r'["\\]')
-
-
-def _quoted(text: str) -> str:
-    return '"' + _TO_ESCAPE.sub(r"\\\g<0>", text) + '"'
 
 
 @frozen
@@ -79,7 +74,7 @@ class Record:
         """The record as a line of a zone file (RFC 1035 section 5.1)."""
         if self.kind != "TXT":
             return f"{self.name}. IN {self.kind} {self.value}"
-        return f"{self.name}. IN TXT ( " + " ".join(map(_quoted, self.strings)) + " )"
+        return f"{self.name}. IN TXT ( " + " ".join(map(quoted, self.strings)) + " )"
 
 
 @frozen

@@ -50,7 +50,6 @@ _ATTRIBUTES = rf"(?:{_attribute(_NAME)})*[{_SPACE}/]*+"
 _HREF = rf"{_any_case('href')}(?=[{_SPACE}/>=])"
 _WITH_HREF = rf"""(?:{_attribute(f"(?!{_HREF}){_NAME}")})*
     (?:[{_SPACE}/]*+{_HREF}(?:{_EQUALS}[{_SPACE}]*+(?:(?P<href>{_VALUE})|(?=>))|(?!{_EQUALS})){_ATTRIBUTES})?[{_SPACE}/]*+"""
-
 """The attributes of a tag; the group is the value of the first ``href``, the one that counts."""
 
 _LINK = rf"(?:{_one_of('a', 'area')}|{_any_case('v')}:[^{_SPACE}/>]*+)"

@@ -13,7 +13,9 @@ from .https_answers import HttpsAnswer, HttpsFailure
 from .ports import HttpsProbe
 
 _LONGEST_AGE = 10**12
-"""Seconds; more says no more, and numbers of any length could be sent."""
+"""Seconds; more says no more."""
+
+_MOST_DIGITS = len(str(_LONGEST_AGE))
 
 
 @frozen
@@ -34,9 +36,8 @@ class Hsts:
         directives = _directives(header)
         if directives is None or not _DIGITS.fullmatch(age := directives.get("max-age") or ""):
             return None
-        # Twelve digits are over _LONGEST_AGE's worth of any meaning; int() of thousands would take its time.
-        digits = age.lstrip("0") or "0"
-        return cls(int(digits) if len(digits) <= 12 else _LONGEST_AGE, "includesubdomains" in directives)
+        digits = age.lstrip("0")[:_MOST_DIGITS] or "0"  # all the digits that may be sent would take int() its time
+        return cls(min(int(digits), _LONGEST_AGE), "includesubdomains" in directives)
 
 
 _DIGITS = re.compile(r"[0-9]+")

@@ -25,11 +25,17 @@ Senders have measured it; Google names no figure:
 https://shkspr.mobi/blog/2019/05/102kb-ought-to-be-enough-for-any-email/.
 """
 
-LARGE_FROM = 10 * 1024 * 1024
-"""Octets of a whole mail, attachments encoded, from which common servers refuse it: many take 10 MiB, Gmail 25 MB."""
+LARGE_FROM = 10_240_000
+"""Octets of a whole mail, attachments encoded, from which a Postfix left as it comes refuses it.
+
+That is its ``message_size_limit`` (https://www.postfix.org/postconf.5.html); many others take more.
+"""
 
 LONG_SUBJECT = 150
-"""Characters from which no mail program shows a subject to its end."""
+"""Characters above which a subject is long: a list of mails shows some 75 on a desktop, and half of that on a phone.
+
+See https://www.wordcounterfree.com/email-subject-line-character-limit.html; twice that leaves room for wide screens.
+"""
 
 
 class MailFinding(Enum):
@@ -38,7 +44,7 @@ class MailFinding(Enum):
     NO_TEXT = "there is no plain text, and none can be made of the HTML: write one, for readers who see no pictures"
     EMPTY_TEXT = "the plain text is empty: write one, or leave it out so that it is made of the HTML"
     NO_SUBJECT = "the subject is empty: filters hold that against a mail"
-    LONG_SUBJECT = "the subject is longer than any mail program shows: put what matters first"
+    LONG_SUBJECT = "the subject is longer than lists of mails show: put what matters first"
     CLIPPED = "the HTML is so large that Gmail cuts it off: shorten it, or lead to a page"
     LARGE = "the mail is so large that common servers refuse it: lead to the files instead of attaching them"
     LINK_WITHOUT_TLS = "a link leads over http: use https, which nobody on the way can read or change"

@@ -17,6 +17,7 @@ from typing import Any
 
 from attrs import Attribute, field, frozen
 
+from .addresses import quoted
 from .checks import MailError, shown, writable
 
 Header = tuple[str, str]
@@ -65,8 +66,7 @@ class ListId:
         """As `Mail` takes it."""
         if not self.description:
             return "List-ID", f"<{self.identifier}>"
-        spoken = self.description.replace("\\", "\\\\").replace('"', '\\"')
-        return "List-ID", f'"{spoken}" <{self.identifier}>'
+        return "List-ID", f"{quoted(self.description)} <{self.identifier}>"
 
 
 def _a_sender(_instance: object, _attribute: "Attribute[Any]", sender: str) -> None:

@@ -11,6 +11,7 @@ from .header_lines import folded
 from .header_reading import Place, parameters, pieces
 from .headers import is_free_text
 from .part_texts import crlf
+from .tag_lists import covered_names
 
 _FOLD = re.compile(rb"\r\n")
 _ADDRESSES = frozenset(
@@ -203,12 +204,7 @@ def _with_charset(one: HeaderField, charset: str) -> HeaderField:
 
 def signed_names(fields: tuple[HeaderField, ...]) -> frozenset[str]:
     """The headers, in lower case, that the mail's DKIM and ARC signatures cover (RFC 6376 section 3.5)."""
-    names: set[str] = set()
-    for one in fields:
-        if one.name.lower() in SIGNATURES:
-            tags = (tag.partition("=") for tag in "".join(one.value.split()).split(";"))
-            names |= {name for tag, _, value in tags if tag == "h" for name in value.lower().split(":")}
-    return frozenset(names)
+    return frozenset().union(*(covered_names(one.value) for one in fields if one.name.lower() in SIGNATURES))
 
 
 SIGNATURES = frozenset({"dkim-signature", "arc-message-signature"})

@@ -31,6 +31,15 @@ def read_key(text: str) -> dict[str, str] | None:
     return tags
 
 
+def covered_names(signature: str) -> frozenset[str]:
+    """The headers, in lower case, that a DKIM or ARC signature says it covers: its ``h=`` (RFC 6376 section 3.5).
+
+    It is read from any list, right or not, so that nothing that a receiver may take for covered is missed.
+    """
+    tags = (tag.partition("=") for tag in solid(signature).split(";"))
+    return frozenset(name for tag, _, value in tags if tag == "h" for name in value.lower().split(":"))
+
+
 def solid(value: str) -> str:
     """A value without the white space that may stand anywhere in it."""
     return "".join(value.split())

@@ -27,6 +27,7 @@ from .headers import Headers
 from .identifiers import DeliveryId
 from .merging import ToSend
 from .ports import LinkTokens
+from .tag_lists import covered_names
 from .tokens import are_tokens
 from .urls import location
 
@@ -297,11 +298,5 @@ def _of_signatures(headers: _Values) -> Iterator[UnsubscribeFinding]:
     signatures = headers["dkim-signature"]
     if not signatures:
         yield UnsubscribeFinding.NOT_SIGNED
-    elif not any(_signed_names(signature) >= _OWN for signature in signatures):
+    elif not any(covered_names(signature) >= _OWN for signature in signatures):
         yield UnsubscribeFinding.NOT_COVERED
-
-
-def _signed_names(signature: str) -> frozenset[str]:
-    """The names in a signature's ``h=``, in lower case (RFC 6376 section 3.5)."""
-    tags = (tag.partition("=") for tag in _GAP.sub("", signature).split(";"))
-    return next((frozenset(value.lower().split(":")) for name, _, value in tags if name == "h"), frozenset())
