@@ -118,6 +118,16 @@ def one_of(choices: type[Enum], error: type[CustomSmtpError] = ConfigurationErro
     return check
 
 
+def yes_or_no(error: type[CustomSmtpError]) -> Check:
+    """The attrs validator for what is True or False: many another thing would count as one of them."""
+
+    def check(_instance: object, attribute: "Attribute[Any]", told: object) -> None:
+        if not isinstance(told, bool):
+            raise error(f"{attribute.name} is {shown(told)}: write True or False")
+
+    return check
+
+
 def each_a(kind: type, what: str) -> Check:
     """The attrs validator for a tuple of one kind of thing, so that a slip shows where it was made."""
 

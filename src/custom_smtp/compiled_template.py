@@ -75,7 +75,7 @@ class CompiledTemplate:
         head = header(mail, self._headers(mail, delivery_id, unsubscribe_token), delivery_id, at)
         tokens, links = self._tokens_and_links(layout, reader, mail.values)
         fields = [slot.place.written(mail.values[slot.name]) for slot in layout.fields]
-        unsubscribe_links = [self._unsubscribe_link(each, unsubscribe_token) for each in layout.unsubscribe_links]
+        unsubscribe_links = self._unsubscribe_links(layout, unsubscribe_token)
         values = [*map(quoted_printable, (*links, *fields, *unsubscribe_links))]
         canonical = layout.canonical and _has_single_blanks(b"\n".join(values))
         return WireForm.written(layout.joined(head, tokens, values), dotted=self._dotted, canonical=canonical)
@@ -90,11 +90,11 @@ class CompiledTemplate:
             require_writable(headers)
         return headers
 
-    def _unsubscribe_link(self, where: UnsubscribeLink, token: str | None) -> str:
+    def _unsubscribe_links(self, layout: Layout, token: str | None) -> list[str]:
         if self.unsubscribe is None or token is None:
-            raise AssertionError("a layout has this link only where there is one")
+            return []
         link = self.unsubscribe.link(token)
-        return escape(link) if where is UnsubscribeLink.HTML else link
+        return [escape(link) if each is UnsubscribeLink.HTML else link for each in layout.unsubscribe_links]
 
     def _tokens_and_links(
         self, layout: Layout, reader: Reader | None, values: Mapping[str, str]

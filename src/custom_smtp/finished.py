@@ -12,9 +12,9 @@ from attrs.validators import optional
 
 from .addresses import Address, an_address
 from .body_encodings import Encoding
-from .checks import MailError, one_line, writable
+from .checks import MailError, one_line, writable, yes_or_no
 from .headers import Headers, require_writable
-from .mail import CampaignType, Mail, Tracking, a_campaign, a_tracking, yes_or_no
+from .mail import CampaignType, Mail, Tracking, a_campaign, a_tracking
 
 Sendable = Union[Mail, "FinishedMail"]
 """Either kind of mail."""
@@ -138,7 +138,7 @@ class FinishedMail:
     bounces_to: Address | None = field(default=None, validator=optional(an_address))
     campaign: CampaignType | str | None = field(default=None, validator=optional(a_campaign))
     tracking: Tracking = field(default=Tracking(), validator=a_tracking)
-    unsubscribe: bool = field(default=True, validator=yes_or_no)
+    unsubscribe: bool = field(default=True, validator=yes_or_no(MailError))
     untouched: Untouched | None = None
     notes: tuple[str, ...] = ()
 

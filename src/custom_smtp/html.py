@@ -350,7 +350,7 @@ class _Scanner:
         """Go on behind the next thing that matters, reading all that stands before it."""
         found = _NEXT.match(self.html, self.at, self.limit)
         if found is None:
-            raise AssertionError("the pattern matches nothing at all, too")
+            raise AssertionError("the pattern matches the empty text, so it always matches")
         if found.lastgroup is None:
             self._nothing_more(found.end())
         else:
@@ -444,7 +444,7 @@ class _Scanner:
         """Go on behind the next markup, whatever it is; its tag, if it is one."""
         found = _MARK.match(self.html, self.at, self.limit)
         if found is None:
-            raise AssertionError("the pattern matches nothing at all, too")
+            raise AssertionError("the pattern matches the empty text, so it always matches")
         self.at = found.end()
         match found.lastgroup:
             case "start" | "end" as side:

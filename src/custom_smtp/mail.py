@@ -9,7 +9,7 @@ from attrs.validators import optional
 
 from .addresses import Address, an_address
 from .attachments import Attachment, Invitation
-from .checks import ConfigurationError, MailError, each_a, one_line, one_of, several, shown, writable
+from .checks import ConfigurationError, MailError, each_a, one_line, one_of, several, shown, writable, yes_or_no
 from .headers import Headers, are_writable, as_headers
 
 
@@ -81,12 +81,6 @@ def _an_invitation(_instance: object, _attribute: "Attribute[Any]", invitation: 
         raise MailError(f"invitation is {shown(invitation)}: write Invitation('BEGIN:VCALENDAR ...')")
 
 
-def yes_or_no(_instance: object, attribute: "Attribute[Any]", told: bool) -> None:
-    """Refuse what is neither True nor False; a validator for what a mail says of itself."""
-    if not isinstance(told, bool):
-        raise MailError(f"{attribute.name} is {shown(told)}: write True or False")
-
-
 def _a_body(_instance: object, attribute: "Attribute[Any]", body: str | None) -> None:
     if body is not None:
         writable(body, f"the mail's {attribute.name}", one_line=False)
@@ -143,7 +137,7 @@ class Mail:
     headers: Headers = field(default=(), converter=as_headers, validator=are_writable)
     campaign: CampaignType | str | None = field(default=None, validator=optional(a_campaign))
     tracking: Tracking = field(default=Tracking(), validator=a_tracking)
-    unsubscribe: bool = field(default=True, validator=yes_or_no)
+    unsubscribe: bool = field(default=True, validator=yes_or_no(MailError))
 
     def __attrs_post_init__(self) -> None:
         if self.text is None and self.html is None:

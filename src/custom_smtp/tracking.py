@@ -16,7 +16,7 @@ from typing import Any
 
 from attrs import Attribute, evolve, field, frozen
 
-from .checks import SURROGATE, ConfigurationError, shown
+from .checks import SURROGATE, ConfigurationError, shown, yes_or_no
 from .claims import Claim, Purpose
 from .compiled_mail import CompiledMail
 from .errors import TokenError
@@ -82,11 +82,6 @@ def _a_name(_instance: object, attribute: "Attribute[Any]", name: str) -> None:
 
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
-
-
-def _yes_or_no(_instance: object, attribute: "Attribute[Any]", told: bool) -> None:
-    if not isinstance(told, bool):
-        raise ConfigurationError(f"{attribute.name} is {shown(told)}: write True or False")
 
 
 def _several_rules(rules: Iterable[Rule]) -> tuple[Rule, ...]:
@@ -194,7 +189,7 @@ class Tracker:
         factory=dict, converter=_pairs, validator=_are_parameters, hash=False, kw_only=True
     )
     app_parameter: str = field(default="link_id", validator=_a_name, kw_only=True)
-    honeypot: bool = field(default=False, validator=_yes_or_no, kw_only=True)
+    honeypot: bool = field(default=False, validator=yes_or_no(ConfigurationError), kw_only=True)
     _own: Tracking = field(init=False, repr=False, eq=False)
 
     @_own.default
