@@ -329,6 +329,7 @@ def test_a_mail_to_several_becomes_one_for_each() -> None:
         b"x\r\n", b"To: friends: ada@example.net, Bob <bob@example.net>;", b"Cc: ADA@example.net", b"Bcc: eve@x.example"
     )
     mails = read_for_each(content, campaign="news")
+    assert len({id(mail.skeleton) for mail in mails}) == 1  # read once, for however many
     assert [mail.to.email for mail in mails] == ["ada@example.net", "bob@example.net", "eve@x.example"]
     assert len({written(mail) for mail in mails}) == 1
     assert {mail.campaign for mail in mails} == {"news"}

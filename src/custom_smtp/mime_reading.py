@@ -22,7 +22,7 @@ from email.message import Message
 from email.policy import EmailPolicy, Policy
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from .addresses import Address
 from .body_encodings import Encoding, base64
@@ -68,17 +68,8 @@ def read(
                 f"the mail names {len(people)} people: hand in to=..., or take read_for_each, one mail for each"
             )
         to = people[0]
-    return FinishedMail(
-        skeleton=taken_apart.skeleton,
-        to=to,
-        sender=taken_apart.sender(),
-        subject=taken_apart.subject(),
-        bounces_to=bounces_to,
-        campaign=campaign,
-        tracking=tracking,
-        unsubscribe=unsubscribe,
-        untouched=taken_apart.untouched,
-        notes=tuple(taken_apart.notes),
+    return taken_apart.finished(
+        to, bounces_to=bounces_to, campaign=campaign, tracking=tracking, unsubscribe=unsubscribe
     )
 
 
@@ -95,14 +86,14 @@ def read_for_each(
     Raises:
         MailError: as `read`.
     """
-    content = _bytes_of(message)
-    people = _Reading(content).people()
+    taken_apart = _Reading(_bytes_of(message))
+    people = taken_apart.people()
     if not people:
         raise MailError("the mail names nobody to send it to: hand in read(..., to=...)")
-    return tuple(
-        read(content, to=to, bounces_to=bounces_to, campaign=campaign, tracking=tracking, unsubscribe=unsubscribe)
-        for to in people
+    first = taken_apart.finished(
+        people[0], bounces_to=bounces_to, campaign=campaign, tracking=tracking, unsubscribe=unsubscribe
     )
+    return tuple(evolve(first, to=person) for person in people)
 
 
 # --- What comes in, as bytes with line feeds --------------------------------------------------------------------------
@@ -186,6 +177,29 @@ class _Reading:
         if any(_ARMOUR[part.media_type].search(part.text) for part, _ in texts.values()):
             self.untouched, self.notes, texts = Untouched.INLINE_PGP, [], {}
         self.skeleton = self._skeleton(texts)
+
+    def finished(
+        self,
+        to: Address,
+        *,
+        bounces_to: Address | None,
+        campaign: CampaignType | str | None,
+        tracking: Tracking,
+        unsubscribe: bool,
+    ) -> FinishedMail:
+        """The mail to one person."""
+        return FinishedMail(
+            skeleton=self.skeleton,
+            to=to,
+            sender=self.sender(),
+            subject=self.subject(),
+            bounces_to=bounces_to,
+            campaign=campaign,
+            tracking=tracking,
+            unsubscribe=unsubscribe,
+            untouched=self.untouched,
+            notes=tuple(self.notes),
+        )
 
     # What it says
 
