@@ -32,18 +32,8 @@ def merge_mail(mail: Mail) -> MergeMail:
     sender_name = _in_header(mail.sender.name, "the sender's name")
     reply_to_name = _in_header("" if mail.reply_to is None else mail.reply_to.name, "the name in reply_to")
     headers = tuple((name, _in_header(value, f"the header {name}", name)) for name, value in mail.headers)
-    same = evolve(
-        mail,
-        subject=_unless_filled(subject, mail.subject),
-        sender=evolve(mail.sender, name=_unless_filled(sender_name, mail.sender.name)),
-        reply_to=mail.reply_to and evolve(mail.reply_to, name=_unless_filled(reply_to_name, mail.reply_to.name)),
-        headers=[
-            (name, _unless_filled(merged, value))
-            for (name, value), (_, merged) in zip(mail.headers, headers, strict=True)
-        ],
-    )
     return MergeMail(
-        mail=same,
+        mail=_for_everybody(mail, subject, sender_name, reply_to_name, headers),
         subject=subject,
         sender_name=sender_name,
         reply_to_name=reply_to_name,
@@ -56,8 +46,28 @@ def merge_mail(mail: Mail) -> MergeMail:
     )
 
 
+def _for_everybody(
+    mail: Mail,
+    subject: Merged,
+    sender_name: Merged,
+    reply_to_name: Merged,
+    headers: Iterable[tuple[str, Merged]],
+) -> Mail:
+    """The mail with whatever has no field as everybody gets it: ``{{`` where ``{{{{`` was written."""
+    return evolve(
+        mail,
+        subject=_unless_filled(subject, mail.subject),
+        sender=evolve(mail.sender, name=_unless_filled(sender_name, mail.sender.name)),
+        reply_to=mail.reply_to and evolve(mail.reply_to, name=_unless_filled(reply_to_name, mail.reply_to.name)),
+        headers=[
+            (name, _unless_filled(merged, value))
+            for (name, value), (_, merged) in zip(mail.headers, headers, strict=True)
+        ],
+    )
+
+
 def _unless_filled(merged: Merged, source: str) -> str:
-    """What is the same for everybody."""
+    """The text as everybody gets it; as it was written where it has a field."""
     return source if merged.slots else merged.static[0]
 
 
