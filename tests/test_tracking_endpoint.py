@@ -546,3 +546,12 @@ def test_all_that_is_not_ours_is_answered_alike() -> None:
     wrong = [CLICK[:-1], CLICK.swapcase(), OPEN, "", "x", CLICK + CLICK]
     answers = [ENDPOINT.answer(Request(path=f"/c/{token}")) for token in wrong]
     assert all(one == other for one, other in pairwise(answers))
+
+
+@pytest.mark.parametrize("part", ["fallback", "proxies", "privacy", "judge"])
+def test_a_part_of_another_kind_is_refused_before_anybody_clicks(part: str) -> None:
+    wrong: Any = {part: ["10.0.0.0/8"]}
+    with pytest.raises(
+        ConfigurationError, match=f"^{part} is .*: give it a {part.title().replace('Fallback', 'Response')}"
+    ):
+        TrackingEndpoint(TOKENS, **wrong)

@@ -7,6 +7,7 @@ from hashlib import blake2b
 from typing import Any
 
 from attrs import Attribute, evolve, field, frozen
+from attrs.validators import optional
 
 from .checks import ConfigurationError, shown
 from .claims import HONEYPOT, Claim, Purpose
@@ -79,6 +80,21 @@ def _host_name(host: str) -> str:
     return star + _host_of(leads_to)
 
 
+_PARTS: dict[str, tuple[type, str]] = {
+    "fallback": (Response, "Response(404)"),
+    "proxies": (Proxies, "Proxies(['10.0.0.0/8'])"),
+    "privacy": (Privacy, "Privacy(address=Keep.TRUNCATED)"),
+    "judge": (Judge, "Judge()"),
+}
+"""What each part of an endpoint has to be, and an example."""
+
+
+def _a_part(_instance: object, attribute: "Attribute[Any]", part: object) -> None:
+    kind, example = _PARTS[attribute.name]
+    if not isinstance(part, kind):
+        raise ConfigurationError(f"{attribute.name} is {shown(part)}: give it a {kind.__name__}, such as {example}")
+
+
 @frozen
 class TrackingEndpoint:
     """Answers readers: ``/c/<token>`` leads on, ``/o/<token>`` is the pixel. It is the other end of a `Tracker`.
@@ -106,18 +122,18 @@ class TrackingEndpoint:
         judge: who gives the first verdict.
 
     Raises:
-        ConfigurationError: a prefix, parameter or host cannot be one.
+        ConfigurationError: a prefix, parameter or host cannot be one, or a part is of another kind.
     """
 
     tokens: LinkTokens = field(validator=are_tokens)
     clock: Clock = field(default=utc_now, kw_only=True)
-    fallback: Response = field(default=_UNKNOWN, kw_only=True)
+    fallback: Response = field(default=_UNKNOWN, kw_only=True, validator=_a_part)
     prefix: str = field(default="", kw_only=True, converter=_slashed, validator=_a_prefix)
     parameter: str = field(default="t", kw_only=True, validator=_a_parameter)
     hosts: frozenset[str] | None = field(default=None, kw_only=True, converter=_host_names)
-    proxies: Proxies | None = field(default=None, kw_only=True)
-    privacy: Privacy = field(default=KEEP_ALL, kw_only=True)
-    judge: Judge = field(default=JUDGE, kw_only=True)
+    proxies: Proxies | None = field(default=None, kw_only=True, validator=optional(_a_part))
+    privacy: Privacy = field(default=KEEP_ALL, kw_only=True, validator=_a_part)
+    judge: Judge = field(default=JUDGE, kw_only=True, validator=_a_part)
 
     @property
     def waits(self) -> bool:
