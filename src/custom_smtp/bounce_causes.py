@@ -68,32 +68,36 @@ _Index = dict[str, _Glued]
 
 def _words(said: str) -> str:
     """Words alone, one blank between them and at both ends: no addresses and no codes, which no table knows."""
-    if "@" not in said:
-        return _normal(said)
     if not said.isascii():
-        return _normal(_ADDRESS.sub(" ", said))
-    # The same, and quicker.
-    printed = said.encode().translate(_PRINTED).decode()
-    return _normal(" ".join([word for word in printed.split() if "@" not in word]))
+        return _normal(_ADDRESS.sub(" ", said) if "@" in said else said)
+    raw = said.encode()
+    if b"@" in raw:
+        raw = b" ".join([word for word in raw.translate(_PRINTED).split() if b"@" not in word])
+    return _in_ascii(raw)
 
 
-_PRINTED = bytes(code if 32 < code < 127 else 32 for code in range(256))
 _ADDRESS = re.compile(r"(?<![!-~])[!-~]*@[!-~]*")
 """An address, and what stands around it without a blank; in Chinese and the like the sentence may go on behind it."""
 
 
 def _normal(said: str) -> str:
     if said.isascii():
-        letters = said.encode().translate(_ASCII_LETTERS, b"'").decode()
-        words = [word for word in letters.split() if word > ":"]  # digits stand before it
-    else:
-        words = _WORD.findall(said.lower().replace("'", "").replace("\u2019", ""))
+        return _in_ascii(said.encode())
+    words = _WORD.findall(said.lower().replace("'", "").replace("\u2019", ""))
     return f" {' '.join(words)} "
 
 
 _WORD = re.compile(r"\b[^\W\d]\w*")
-_ASCII_LETTERS = bytes(code if code in b"_" or chr(code).isalnum() and code < 128 else 32 for code in range(256)).lower()
-"""The same for what is ASCII alone, as most answers are: quicker by far."""
+
+
+def _in_ascii(said: bytes) -> str:
+    """The same for what is ASCII alone, as most answers are: quicker by far."""
+    words = said.translate(_LETTERS, b"'").decode().split()
+    return f" {' '.join([word for word in words if word > ':'])} "  # digits stand before it
+
+
+_PRINTED = bytes(code if 32 < code < 127 else 32 for code in range(256))
+_LETTERS = bytes(code if chr(code).isalnum() or chr(code) == "_" else 32 for code in range(128)).lower() + bytes(128)
 
 
 def _is_vague(status: str) -> bool:
