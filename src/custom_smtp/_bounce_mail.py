@@ -43,7 +43,7 @@ RETURNED_TYPES = ("message/rfc822", "text/rfc822-headers", "message/global", "me
 REPORT_TYPES = (*STATUS_TYPES, "message/feedback-report", "message/disposition-notification")
 
 _BLANK_LINE = re.compile(rb"\n[ \t]*\n")
-_BOUNDARY = re.compile(r'[bB](?<!\w.)(?i:oundary)[ \t]{0,9}=[ \t]{0,9}(?:"([^"]{1,200})"|([^\s;"]{1,200}))')
+BOUNDARY = re.compile(r'[bB](?<!\w.)(?i:oundary)[ \t]{0,9}=[ \t]{0,9}(?:"([^"]{1,200})"|([^\s;"]{1,200}))')
 """Its first letter stands for itself, since a search for one is quick."""
 _CHARSET = re.compile(r'\bcharset[ \t]{0,9}=[ \t]{0,9}"?([\w.-]{1,40})', re.IGNORECASE)
 _KNOWN_CHARSETS = re.compile(
@@ -185,9 +185,14 @@ _FOLD = re.compile(r"[ \t]*\n[ \t]*")
 def unfolded(head: bytes) -> list[tuple[str, str]]:
     """Each field's lower-case name and its value in one line (RFC 5322 section 2.2.3)."""
     return [
-        (name.rstrip().lower(), (_FOLD.sub(" ", value) if "\n" in value else value).strip())
+        (name.rstrip().lower(), one_line(value))
         for name, value in _FIELD.findall(f"\n{text(head[:HEADER_LIMIT])}")
     ]
+
+
+def one_line(value: str) -> str:
+    """A field's value, unfolded."""
+    return (_FOLD.sub(" ", value) if "\n" in value else value).strip()
 
 
 def blocks(report: bytes, limit: int) -> list[bytes]:
@@ -227,11 +232,11 @@ def _is_markup(part: Header) -> bool:
 def _leaves(head: Header, body: bytes, depth: int = 0) -> Iterator[tuple[str, Header, bytes]]:
     """Each part that is no multipart: its media type, header and content."""
     content_type = head.get("content-type")
-    kind = _media_type(content_type)
+    kind = media_type(content_type)
     if not kind.startswith("multipart/") or depth == DEPTH_LIMIT:
         yield ("" if kind.startswith("multipart/") else kind), head, body
         return
-    found = _BOUNDARY.search(content_type)
+    found = BOUNDARY.search(content_type)
     parts = [] if found is None else list(_parts(body, (found[1] or found[2]).encode()))
     if not parts:
         yield "text/plain", Header(), body
@@ -247,7 +252,7 @@ def _leaves(head: Header, body: bytes, depth: int = 0) -> Iterator[tuple[str, He
 def _part(head: bytes) -> tuple[str, Header]:
     """A part's media type and header."""
     header = Header(head)
-    return _media_type(header.get("content-type")), header
+    return media_type(header.get("content-type")), header
 
 
 _KNOWN_LIMIT = 400
@@ -255,7 +260,7 @@ _known_part = lru_cache(maxsize=512)(_part)
 """What a server writes over the parts of its reports is the same in all of them."""
 
 
-def _media_type(content_type: str) -> str:
+def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
+from . import _bounce_usual as usual
 from ._bounce_findings import Finding
 from ._bounce_letters import reason_about
 from ._bounce_mail import FIELDS_LIMIT, STATUS_TYPES, Fields, Opened, all_fields, blocks, date, unfolded
@@ -44,7 +45,7 @@ def _blocks(status: bytes) -> tuple[Fields, list[Fields]]:
     """The fields about the message, and those about each recipient (RFC 3464 section 2.1)."""
     message: Fields = {}
     recipients: list[Fields] = []
-    for fields in chain.from_iterable(map(_groups, blocks(status, RECIPIENTS_LIMIT + 1))):
+    for fields in usual.groups(status) or chain.from_iterable(map(_groups, blocks(status, RECIPIENTS_LIMIT + 1))):
         if "final-recipient" in fields or "original-recipient" in fields:
             recipients.append(fields)
             continue
@@ -73,7 +74,7 @@ def _findings(mail: Opened, message: Fields, recipients: list[Fields]) -> Iterat
     told = set[tuple[str, str]]()
     envelope_id = _unescaped(message.get("original-envelope-id", ""))
     for fields in recipients:
-        reason = _typed(fields.get("diagnostic-code", ""))[1]
+        reason = _typed(fields["diagnostic-code"])[1] if "diagnostic-code" in fields else ""
         status = _status(fields.get("status", ""), reason)
         action = _ACTION.match(fields.get("action", ""))
         name = action[0].lower() if action else ""
@@ -113,9 +114,11 @@ def _typed(value: str) -> tuple[str, str]:
 
 def _status(told: str, reason: str) -> str:
     """The status, or that of the reply where it is of the same class and says more."""
-    status, quoted = enhanced_status(told), enhanced_status(reason)
-    vague = not status or (status.endswith(".0.0") and status[0] == quoted[:1])
-    return (quoted or status) if vague else status
+    status = enhanced_status(told)
+    if status and not status.endswith(".0.0"):
+        return status
+    quoted = enhanced_status(reason)
+    return quoted if quoted and status[:1] in ("", quoted[0]) else status
 
 
 def _address(fields: Fields) -> str:
@@ -124,7 +127,9 @@ def _address(fields: Fields) -> str:
         kind, address = _typed(fields.get(name, ""))
         if kind == "utf-8":  # RFC 6533 section 3
             address = _CODE_POINT.sub(_letter, address)
-        address = _COMMENT.sub("", address).strip().rpartition("<")[2].strip("> \t\"'")
+        if "(" in address:
+            address = _COMMENT.sub("", address)
+        address = address.strip().rpartition("<")[2].strip("> \t\"'")
         if "+" in address and (plain := _unescaped(address)).lower() in fields.get("final-recipient", "").lower():
             return plain  # as the ORCPT that they were given has it (RFC 3461 section 4)
         if "@" in address:

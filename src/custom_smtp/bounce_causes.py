@@ -47,13 +47,12 @@ def kind_of(status: str) -> BounceKind:
 
 def kind_of_failure(cause: Cause, said: str, status: str) -> BounceKind:
     """What a final failure says about the address: by its cause, else by its status, else by its SMTP reply code."""
-    code = _CODE.search(said)
-    temporary = status.startswith("4.") or (not status and code is not None and code[0][0] == "4")
-    if temporary:
+    code = None if status else _CODE.search(said)
+    if status.startswith("4.") or (code is not None and code[0][0] == "4"):
         return BounceKind.SOFT  # it was tried until time ran out
     if (kind := KIND_OF_CAUSE.get(cause)) is not None:
         return kind
-    if status or code is None:
+    if code is None:
         return kind_of(status)
     # Of any other code the first digit alone is known.
     return KIND_OF_CODE.get(code[0], kind_of(f"{code[0][0]}.5"))
