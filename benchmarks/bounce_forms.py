@@ -19,15 +19,15 @@ _ANSWERS = (
     ("5.1.1", "550 5.1.1 <{to}>: Recipient address rejected: User unknown in virtual mailbox table"),
     ("5.1.1", "550-5.1.1 The email account that you tried to reach does not exist. Please try double-checking the "
      "recipient's email address for typos or unnecessary spaces. For more information, go to "
-     "https://support.google.com/mail/?p=NoSuchUser a640c23a62f3a-ab7 - gsmtp"),
+     "https://support.google.com/mail/?p=NoSuchUser {own} - gsmtp"),
     ("5.2.2", "552 5.2.2 <{to}>: Mailbox full, quota exceeded"),
     ("5.7.1", "550 5.7.1 Service unavailable, Client host [192.0.2.25] blocked using Spamhaus. To request removal "
-     "from this list see https://www.spamhaus.org/query/ip/192.0.2.25 (AS3130)"),
+     "from this list see https://www.spamhaus.org/query/ip/192.0.2.25 (AS3130) [{own}.prod.protection.example {own} {own}]"),
     ("5.7.26", "550-5.7.26 Your email has been blocked because the sender is unauthenticated. The sender must "
      "authenticate with at least one of SPF or DKIM."),
     ("4.4.1", "connect to mx.{host}[192.0.2.77]:25: Connection timed out"),
     ("5.4.4", "Host or domain name not found. Name service error for name={host} type=MX: Host not found"),
-    ("5.0.0", "554 delivery error: dd This user doesn't have a {host} account ({to}) [0] - mta1234.mail.{host}"),
+    ("5.0.0", "554 delivery error: dd This user doesn't have a {host} account ({to}) [0] - mta{own}.mail.{host}"),
 )  # fmt: skip
 _PEOPLE = ("ada", "bob.smith", "cyd_1987", "dan.van.dyke", "eve", "j.martin", "k.yamada", "lou")
 _HOSTS = ("example.net", "post.example.org", "kunden.example.de", "univ.example.edu")
@@ -50,7 +50,7 @@ def _failures(chance: Random, place: int) -> list[tuple[str, str, str]]:
     """Address, status and answer of each: mostly one, of every sixth report three."""
     several = [(f"{name}@{chance.choice(_HOSTS)}", *chance.choice(_ANSWERS)) for name in chance.sample(_PEOPLE, 3)]
     return [
-        (to, status, answer.format(to=to, host=to.partition("@")[2]))
+        (to, status, answer.format(to=to, host=to.partition("@")[2], own=f"{_letters(chance, 3).lower()}{_queue_id(chance).lower()}"))
         for to, status, answer in islice(several, 3 if place % 6 == 0 else 1)
     ]
 

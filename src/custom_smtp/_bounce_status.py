@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import chain
 
 from . import _bounce_usual as usual
@@ -76,25 +77,31 @@ def _findings(mail: Opened, message: Fields, recipients: list[Fields]) -> Iterat
     for fields in recipients:
         reason = _typed(fields["diagnostic-code"])[1] if "diagnostic-code" in fields else ""
         status = _status(fields.get("status", ""), reason)
-        action = _ACTION.match(fields.get("action", ""))
-        name = action[0].lower() if action else ""
-        name = name if name in ACTIONS else _ACTION_OF_CLASS.get(status[:1], "")
-        if not name:
+        action = _action(fields.get("action", "")) or _ACTION_OF_CLASS.get(status[:1], "")
+        if not action:
             continue
         address = _address(fields)
-        if (address.lower(), name) in told:
+        key = address.lower(), action
+        if key in told:
             continue  # a forwarding that leads to one address several times
-        told.add((address.lower(), name))
+        told.add(key)
         yield Finding(
             recipient=address,
-            action=name,
+            action=action,
             status=status,
             reason=reason,
-            cause=_cause(reason, status, mail, address) if name in ("failed", "delayed") else Cause.UNKNOWN,
+            cause=_cause(reason, status, mail, address) if action in ("failed", "delayed") else Cause.UNKNOWN,
             at=date(fields.get("last-attempt-date", "")),
             raw={**message, **fields},
             envelope_id=envelope_id,
         )
+
+
+@lru_cache(maxsize=64)
+def _action(told: str) -> str:
+    """The action that a field tells, whatever stands behind it; empty where it is none that is known."""
+    word = _ACTION.match(told)
+    return word[0].lower() if word is not None and word[0].lower() in ACTIONS else ""
 
 
 def _cause(reason: str, status: str, mail: Opened, address: str) -> Cause:
@@ -138,7 +145,7 @@ def _address(fields: Fields) -> str:
 
 
 def _unescaped(xtext: str) -> str:
-    return _XTEXT.sub(lambda found: chr(int(found[1], 16)), xtext)
+    return _XTEXT.sub(lambda found: chr(int(found[1], 16)), xtext) if "+" in xtext else xtext
 
 
 def _letter(escaped: re.Match[str]) -> str:

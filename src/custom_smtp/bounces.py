@@ -199,12 +199,11 @@ class _Letter:
 
     def _claimed(self, told: Finding) -> DeliveryId | None:
         """The delivery as anybody may have written it."""
-        answered = self._head.get("in-reply-to") if told.action == "replied" else ""
-        return (
-            (delivery_id_in(told.envelope_id) if told.envelope_id else None)
-            or delivery_id_in_message_id(self._returned.get("message-id"))
-            or (delivery_id_in_message_id(answered) if answered else None)
-        )
+        if told.envelope_id and (found := delivery_id_in(told.envelope_id)) is not None:
+            return found
+        if (found := delivery_id_in_message_id(self._returned.get("message-id"))) is not None:
+            return found
+        return delivery_id_in_message_id(self._head.get("in-reply-to")) if told.action == "replied" else None
 
 
 _RETURNED_MARKS = ("x-delivery", "return-path")
