@@ -43,7 +43,7 @@ RETURNED_TYPES = ("message/rfc822", "text/rfc822-headers", "message/global", "me
 REPORT_TYPES = (*STATUS_TYPES, "message/feedback-report", "message/disposition-notification")
 
 _BLANK_LINE = re.compile(rb"\n[ \t]*\n")
-BOUNDARY = re.compile(r'[bB](?<!\w.)(?i:oundary)[ \t]{0,9}=[ \t]{0,9}(?:"([^"]{1,200})"|([^\s;"]{1,200}))')
+_BOUNDARY = re.compile(r'[bB](?<!\w.)(?i:oundary)[ \t]{0,9}=[ \t]{0,9}(?:"([^"]{1,200})"|([^\s;"]{1,200}))')
 """Its first letter stands for itself, since a search for one is quick."""
 _CHARSET = re.compile(r'\bcharset[ \t]{0,9}=[ \t]{0,9}"?([\w.-]{1,40})', re.IGNORECASE)
 _KNOWN_CHARSETS = re.compile(
@@ -229,48 +229,62 @@ def _is_markup(part: Header) -> bool:
     return part.get("content-type").lower().startswith("text/html")
 
 
-def _leaves(head: Header, body: bytes, depth: int = 0) -> Iterator[tuple[str, Header, bytes]]:
+_Leaf = tuple[str, Header, bytes]
+
+
+def _leaves(head: Header, body: bytes, depth: int = 0) -> list[_Leaf]:
     """Each part that is no multipart: its media type, header and content."""
     content_type = head.get("content-type")
-    kind = media_type(content_type)
+    kind = _media_type(content_type)
     if not kind.startswith("multipart/") or depth == DEPTH_LIMIT:
-        yield ("" if kind.startswith("multipart/") else kind), head, body
-        return
-    found = BOUNDARY.search(content_type)
-    parts = [] if found is None else list(_parts(body, (found[1] or found[2]).encode()))
+        return [("" if kind.startswith("multipart/") else kind, head, body)]
+    found = _BOUNDARY.search(content_type)
+    parts = [] if found is None else [_part(part) for part in _parts(body, (found[1] or found[2]).encode())]
     if not parts:
-        yield "text/plain", Header(), body
-    for part in parts:
-        part_head, inner = split(part)
-        kind, part_header = (_known_part if len(part_head) <= _KNOWN_LIMIT else _part)(part_head)
-        if kind.startswith("multipart/"):
-            yield from _leaves(part_header, inner, depth + 1)
+        return [("text/plain", Header(), body)]
+    leaves: list[_Leaf] = []
+    for leaf in parts:
+        if leaf[0].startswith("multipart/"):
+            leaves += _leaves(leaf[1], leaf[2], depth + 1)
         else:
-            yield kind, part_header, inner
+            leaves.append(leaf)
+    return leaves
 
 
-def _part(head: bytes) -> tuple[str, Header]:
-    """A part's media type and header."""
-    header = Header(head)
-    return media_type(header.get("content-type")), header
+def _part(part: bytes) -> _Leaf:
+    """A part, given with the newline in front of it."""
+    head, blank, content = part.partition(b"\n\n")
+    if not head or not blank:
+        head, content = split(part[1:])
+        head = b"\n" + head
+    kind, header = (_known if len(head) <= _KNOWN_LIMIT else _told)(head)
+    return kind, header, content
+
+
+def _told(head: bytes) -> tuple[str, Header]:
+    header = Header(head[1:])
+    return _media_type(header.get("content-type")), header
 
 
 _KNOWN_LIMIT = 400
-_known_part = lru_cache(maxsize=512)(_part)
+_known = lru_cache(maxsize=512)(_told)
 """What a server writes over the parts of its reports is the same in all of them."""
 
 
-def media_type(content_type: str) -> str:
+def _media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
 def _parts(body: bytes, boundary: bytes) -> Iterable[bytes]:
-    """What stands between the boundary's lines (RFC 2046 section 5.1.1), the preamble aside."""
+    """What stands between the boundary's lines (RFC 2046 section 5.1.1), each with the newline in front of it."""
     _, *parts = (b"\n" + body).split(b"\n--" + boundary, PARTS_LIMIT + 1)
-    plain = [part[1:] for part in parts if part.startswith(b"\n")]
-    if parts and len(plain) == len(parts) - 1 and parts[-1][:3] in (b"--", b"--\n"):
-        return plain
+    if parts and parts[-1][:3] in _CLOSED and all([part[:1] == b"\n" for part in parts[:-1]]):
+        del parts[-1]
+        return parts
     return islice(_parts_by_line(body, b"--" + boundary), PARTS_LIMIT)
+
+
+_CLOSED = (b"--", b"--\n")
 
 
 def _parts_by_line(body: bytes, line: bytes) -> Iterator[bytes]:
@@ -283,13 +297,13 @@ def _parts_by_line(body: bytes, line: bytes) -> Iterator[bytes]:
         rest = body[after : end if end >= 0 else len(body)].rstrip(b" \t")
         if rest in (b"", b"--"):
             if begun >= 0:
-                yield body[begun:place]
+                yield b"\n" + body[begun:place]
             begun = end + 1 if end >= 0 else len(body)
             if rest:
                 return
         place = body.find(b"\n" + line, max(after - 1, place + 1) if end < 0 else end)
     if 0 <= begun < len(body):
-        yield body[begun:]
+        yield b"\n" + body[begun:]
 
 
 def _decoded(content: bytes, part: Header) -> bytes:

@@ -3,12 +3,11 @@
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import chain
 
-from . import _bounce_usual as usual
 from ._bounce_findings import Finding
+from ._bounce_groups import groups
 from ._bounce_letters import reason_about
-from ._bounce_mail import FIELDS_LIMIT, STATUS_TYPES, Fields, Opened, all_fields, blocks, date, unfolded
+from ._bounce_mail import STATUS_TYPES, Fields, Opened, date
 from .bounce_causes import cause_of
 from .events import Cause
 from .webhooks import enhanced_status
@@ -46,7 +45,7 @@ def _blocks(status: bytes) -> tuple[Fields, list[Fields]]:
     """The fields about the message, and those about each recipient (RFC 3464 section 2.1)."""
     message: Fields = {}
     recipients: list[Fields] = []
-    for fields in usual.groups(status) or chain.from_iterable(map(_groups, blocks(status, RECIPIENTS_LIMIT + 1))):
+    for fields in groups(status, RECIPIENTS_LIMIT + 1):
         if "final-recipient" in fields or "original-recipient" in fields:
             recipients.append(fields)
             continue
@@ -54,21 +53,6 @@ def _blocks(status: bytes) -> tuple[Fields, list[Fields]]:
             if name in fields:
                 message.setdefault(name, fields[name][:VALUE_LIMIT])
     return message, recipients[:RECIPIENTS_LIMIT]
-
-
-_OF_A_RECIPIENT = ("original-recipient", "final-recipient", "action", "status")
-
-
-def _groups(block: bytes) -> list[Fields]:
-    """The fields of a block: one group; or one for each recipient where the blank lines between them are left out."""
-    if block.lower().count(b"final-recipient") < 2:
-        return [all_fields(block)]
-    groups: list[Fields] = [{}]
-    for name, value in unfolded(block)[:FIELDS_LIMIT]:
-        if name in _OF_A_RECIPIENT and name in groups[-1] and "final-recipient" in groups[-1]:
-            groups.append({})
-        groups[-1].setdefault(name, value)
-    return groups
 
 
 def _findings(mail: Opened, message: Fields, recipients: list[Fields]) -> Iterator[Finding]:

@@ -28,7 +28,6 @@ from . import _bounce_complaints as complaints
 from . import _bounce_letters as letters
 from . import _bounce_replies as replies
 from . import _bounce_status as status
-from . import _bounce_usual as usual
 from ._bounce_findings import Finding
 from ._bounce_mail import Header, Opened, date, opened, split, straightened
 from .bounce_causes import kind_of_failure
@@ -89,7 +88,7 @@ def _found(head: Header, body: bytes) -> tuple[list[Finding], Opened]:
     mail = Opened(head)
     report = content_type[:16].lower() == "multipart/report"
     if content_type[:10].lower() == "multipart/" and _may_have_status(content_type, body):
-        mail = usual.opened(head, body) or opened(head, body)
+        mail = opened(head, body)
         if (found := status.findings(mail)) and (report or not letters.is_passed_on(head)):
             return found, mail
     seen = letters.outside(head)
