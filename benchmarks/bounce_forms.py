@@ -1,9 +1,10 @@
 """Bounce mail to measure with: reports (RFC 3464) made in the forms that Postfix and Exim write.
 
 The samples of the tests are small and old; what comes back today carries signatures, and returns mail that carries its
-own. These are made, and said to be: the words and fields are those of the two servers' sources (Postfix:
-``bounce/bounce_notify_util.c`` and ``bounce_templates.c``; Exim: ``deliver.c``), the answers are those that large
-services give, hosts and people are made up, and signatures are noise of the right length.
+own. These are made, and said to be: words and fields are those of the two servers (Postfix: ``bounce_notify_util.c``
+and ``bounce_templates.c``; Exim: ``deliver.c``), the answers are those that large services give, hosts and people are
+made up, and signatures are noise of the right length. Exim says nothing of a server where it reached none. What comes
+back is a shop's mail of two alternatives, whole or its header alone.
 """
 
 import base64
@@ -11,24 +12,41 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import islice
 from random import Random
+from textwrap import wrap
 
 NUMBER = 60
 _BEGUN = datetime(2026, 2, 1, 6, 0, tzinfo=UTC)
 
 _ANSWERS = (
     ("5.1.1", "550 5.1.1 <{to}>: Recipient address rejected: User unknown in virtual mailbox table"),
-    ("5.1.1", "550-5.1.1 The email account that you tried to reach does not exist. Please try double-checking the "
-     "recipient's email address for typos or unnecessary spaces. For more information, go to "
-     "https://support.google.com/mail/?p=NoSuchUser {own} - gsmtp"),
+    (
+        "5.1.1",
+        (
+            "550-5.1.1 The email account that you tried to reach does not exist. Please try double-checking the "
+            "recipient's email address for typos or unnecessary spaces. For more information, go to "
+            "https://support.google.com/mail/?p=NoSuchUser {own} - gsmtp"
+        ),
+    ),
     ("5.2.2", "552 5.2.2 <{to}>: Mailbox full, quota exceeded"),
-    ("5.7.1", "550 5.7.1 Service unavailable, Client host [192.0.2.25] blocked using Spamhaus. To request removal "
-     "from this list see https://www.spamhaus.org/query/ip/192.0.2.25 (AS3130) [{own}.prod.protection.example {own} {own}]"),
-    ("5.7.26", "550-5.7.26 Your email has been blocked because the sender is unauthenticated. The sender must "
-     "authenticate with at least one of SPF or DKIM."),
+    (
+        "5.7.1",
+        (
+            "550 5.7.1 Service unavailable, Client host [192.0.2.25] blocked using Spamhaus. To request removal "
+            "from this list see https://www.spamhaus.org/query/ip/192.0.2.25 (AS3130) "
+            "[{own}.prod.protection.example]"
+        ),
+    ),
+    (
+        "5.7.26",
+        (
+            "550-5.7.26 Your email has been blocked because the sender is unauthenticated. The sender must "
+            "authenticate with at least one of SPF or DKIM. {own} - gsmtp"
+        ),
+    ),
     ("4.4.1", "connect to mx.{host}[192.0.2.77]:25: Connection timed out"),
     ("5.4.4", "Host or domain name not found. Name service error for name={host} type=MX: Host not found"),
     ("5.0.0", "554 delivery error: dd This user doesn't have a {host} account ({to}) [0] - mta{own}.mail.{host}"),
-)  # fmt: skip
+)
 _PEOPLE = ("ada", "bob.smith", "cyd_1987", "dan.van.dyke", "eve", "j.martin", "k.yamada", "lou")
 _HOSTS = ("example.net", "post.example.org", "kunden.example.de", "univ.example.edu")
 _PROSE = (
@@ -38,7 +56,7 @@ _PROSE = (
 
 
 def made_reports(number: int = NUMBER) -> list[bytes]:
-    """Reports of about 5.9 KB each, half of each server's; the same ones every time."""
+    """Reports of about 6 KB each, half of each server's; the same ones every time."""
     chance = Random(3464)
     return [(_postfix if place % 2 else _exim)(chance, place) for place in range(number)]
 
@@ -47,11 +65,17 @@ def made_reports(number: int = NUMBER) -> list[bytes]:
 
 
 def _failures(chance: Random, place: int) -> list[tuple[str, str, str]]:
-    """Address, status and answer of each: mostly one, of every sixth report three."""
+    """Address, status and answer of each: mostly one, of every twelfth report three."""
     several = [(f"{name}@{chance.choice(_HOSTS)}", *chance.choice(_ANSWERS)) for name in chance.sample(_PEOPLE, 3)]
     return [
-        (to, status, answer.format(to=to, host=to.partition("@")[2], own=f"{_letters(chance, 3).lower()}{_queue_id(chance).lower()}"))
-        for to, status, answer in islice(several, 3 if place % 6 == 0 else 1)
+        (
+            to,
+            status,
+            answer.format(
+                to=to, host=to.partition("@")[2], own=f"{_letters(chance, 3).lower()}{_queue_id(chance).lower()}"
+            ),
+        )
+        for to, status, answer in islice(several, 3 if place % 12 == 0 else 1)
     ]
 
 
@@ -77,10 +101,25 @@ List-Unsubscribe: <https://shop.example/u/{_noise(chance, 60)}>, <mailto:leave@s
 List-Unsubscribe-Post: List-Unsubscribe=One-Click
 X-Delivery: {base64.b32encode(chance.randbytes(23)).decode().rstrip("=").lower()}
 MIME-Version: 1.0
+Content-Type: multipart/alternative; boundary="{delivery}"
+"""
+    link, times = f"https://shop.example/l/{_noise(chance, 48)}", chance.randrange(1, 4)
+    body = f"""\
+--{delivery}
 Content-Type: text/plain; charset="utf-8"
 Content-Transfer-Encoding: quoted-printable
+
+{_folded(f"{_PROSE} {link} " * times)}
+--{delivery}
+Content-Type: text/html; charset="utf-8"
+Content-Transfer-Encoding: quoted-printable
+
+<html><body>
+{_folded(f"<p>{_PROSE}</p><p><a href=3D'{link}'>Where it is</a></p> " * times)}
+</body></html>
+--{delivery}--
 """
-    return head, "\n".join([f"{_PROSE}\n\nhttps://shop.example/l/{_noise(chance, 48)}\n"] * chance.randrange(1, 8))
+    return head, body
 
 
 def _way_in(chance: Random, place: int, server: str) -> str:
@@ -210,7 +249,7 @@ def _exim(chance: Random, place: int) -> bytes:
   {to}
     host mx.{to.partition("@")[2]} [192.0.2.77]
     SMTP error from remote mail server after RCPT TO:<{to}>:
-{_wrapped(answer, "    ")}"""
+    {_wrapped(answer, "    ")}"""
         for to, _, answer in failures
     )
     groups = "\n".join(
@@ -218,9 +257,7 @@ def _exim(chance: Random, place: int) -> bytes:
 Action: failed
 Final-Recipient: rfc822;{to}
 Status: 5.0.0
-Remote-MTA: dns; mx.{to.partition("@")[2]}
-{_wrapped(f"Diagnostic-Code: smtp; {answer}", " ")}
-"""
+{_exim_answer(to, answer)}"""
         for to, _, answer in failures
     )
     return f"""\
@@ -266,6 +303,13 @@ Content-type: message/rfc822
 """.encode()
 
 
+def _exim_answer(to: str, answer: str) -> str:
+    if not answer.startswith("5"):
+        return ""
+    host = to.partition("@")[2]
+    return f"Remote-MTA: dns; mx.{host}\n{_wrapped(f'Diagnostic-Code: smtp; {answer}', ' ')}\n"
+
+
 # --- Small things -----------------------------------------------------------------------------------------------------
 
 
@@ -283,6 +327,10 @@ def _letters(chance: Random, number: int) -> str:
 
 def _noise(chance: Random, length: int) -> str:
     return base64.urlsafe_b64encode(chance.randbytes(length)).decode()[:length]
+
+
+def _folded(words: str) -> str:
+    return "\n".join(wrap(words, 74))
 
 
 def _folded_noise(chance: Random, length: int, name: str) -> str:

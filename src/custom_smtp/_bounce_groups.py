@@ -21,15 +21,15 @@ def plain_groups(status: bytes) -> list[Fields] | None:
     several: list[Fields] = [{}]
     group = several[0]
     found = _FIELD_OR_GAP.findall(f"\n{status.decode()}")
-    for name, value in found:
-        if not name:
+    for told, value in found:
+        if not told:
             group = {}
             several.append(group)
             continue
-        name = name.rstrip().lower()
+        name = told.rstrip().lower()
         if name in group:
             return None
-        group[name] = one_line(value)
+        group[name] = one_line(value) if "\n" in value else value.strip()
     return several if len(found) < FIELDS_LIMIT else None
 
 

@@ -185,8 +185,7 @@ _FOLD = re.compile(r"[ \t]*\n[ \t]*")
 def unfolded(head: bytes) -> list[tuple[str, str]]:
     """Each field's lower-case name and its value in one line (RFC 5322 section 2.2.3)."""
     return [
-        (name.rstrip().lower(), one_line(value))
-        for name, value in _FIELD.findall(f"\n{text(head[:HEADER_LIMIT])}")
+        (name.rstrip().lower(), one_line(value)) for name, value in _FIELD.findall(f"\n{text(head[:HEADER_LIMIT])}")
     ]
 
 
@@ -239,7 +238,7 @@ def _leaves(head: Header, body: bytes, depth: int = 0) -> list[_Leaf]:
     if not kind.startswith("multipart/") or depth == DEPTH_LIMIT:
         return [("" if kind.startswith("multipart/") else kind, head, body)]
     found = _BOUNDARY.search(content_type)
-    parts = [] if found is None else [_part(part) for part in _parts(body, (found[1] or found[2]).encode())]
+    parts = [] if found is None else [_part(part) for part in parts_between(body, (found[1] or found[2]).encode())]
     if not parts:
         return [("text/plain", Header(), body)]
     leaves: list[_Leaf] = []
@@ -275,20 +274,19 @@ def _media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def _parts(body: bytes, boundary: bytes) -> Iterable[bytes]:
+def parts_between(body: bytes, boundary: bytes) -> Iterable[bytes]:
     """What stands between the boundary's lines (RFC 2046 section 5.1.1), each with the newline in front of it."""
     _, *parts = (b"\n" + body).split(b"\n--" + boundary, PARTS_LIMIT + 1)
-    if parts and parts[-1][:3] in _CLOSED and all([part[:1] == b"\n" for part in parts[:-1]]):
-        del parts[-1]
-        return parts
-    return islice(_parts_by_line(body, b"--" + boundary), PARTS_LIMIT)
+    if parts and parts[-1][:3] in _CLOSED and {part[:1] for part in parts[:-1]} <= {b"\n"}:
+        return parts[:-1]
+    return islice(parts_by_line(body, b"--" + boundary), PARTS_LIMIT)
 
 
 _CLOSED = (b"--", b"--\n")
 
 
-def _parts_by_line(body: bytes, line: bytes) -> Iterator[bytes]:
-    """The same where not every such line is as plain as can be: blanks behind it, another boundary's, none at the end."""
+def parts_by_line(body: bytes, line: bytes) -> Iterator[bytes]:
+    """The same of a body where some line is not plain: blanks behind it, another boundary's, or none at the end."""
     begun = -1
     place = 0 if body.startswith(line) else body.find(b"\n" + line)
     while place >= 0:

@@ -85,7 +85,7 @@ _REFUSED = re.compile(
 def _found(head: Header, body: bytes) -> tuple[list[Finding], Opened]:
     """What a mail says; and the mail, taken apart. Most mail in a mailbox is told by its header to be no report."""
     content_type = head.get("content-type")
-    mail = Opened(head)
+    mail: Opened | None = None
     report = content_type[:16].lower() == "multipart/report"
     if content_type[:10].lower() == "multipart/" and _may_have_status(content_type, body):
         mail = opened(head, body)
@@ -93,11 +93,10 @@ def _found(head: Header, body: bytes) -> tuple[list[Finding], Opened]:
             return found, mail
     seen = letters.outside(head)
     if report or seen.likely or seen.unanswerable or complaints.may_be_one(head, body):
-        mail = mail if mail.texts else opened(head, body)
-        found, mail = _found_inside(mail, seen)
+        found, mail = _found_inside(mail or opened(head, body), seen)
         if found or report or seen.daemon or complaints.is_report(mail):
             return found, mail
-    return (replies.findings(head) if replies.by_header(head) or replies.by_subject(head) else []), mail
+    return (replies.findings(head) if replies.by_header(head) or replies.by_subject(head) else []), mail or Opened(head)
 
 
 def _found_inside(mail: Opened, seen: letters.Outside) -> tuple[list[Finding], Opened]:
