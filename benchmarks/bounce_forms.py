@@ -14,7 +14,10 @@ from itertools import islice
 from random import Random
 from textwrap import wrap
 
-NUMBER = 60
+NUMBER = 1_000
+"""So many that nobody is helped by what they remember of the mails before, as they are not in life either: the standard
+library keeps its 512 latest patterns, and its parser makes one of each boundary."""
+
 _BEGUN = datetime(2026, 2, 1, 6, 0, tzinfo=UTC)
 
 _ANSWERS = (

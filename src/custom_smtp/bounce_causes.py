@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from functools import lru_cache
 
 from .bounce_phrases import (
     CAUSE_OF_STATUS,
@@ -23,13 +22,14 @@ SAID_LIMIT = 2_000
 
 def cause_of(said: str, status: str = "") -> Cause:
     """Why, by a server's own words and by the enhanced status code (RFC 3463), whichever says it more exactly."""
-    exact, vague = _told_by(_words(said[:SAID_LIMIT]))
-    if exact is not None:
+    words = _words(said[:SAID_LIMIT])
+    each = {*words.split()}
+    if exact := _first(words, each, _EXACT):
         return exact
     by_status = CAUSE_OF_STATUS.get(status[2:])
     if by_status is not None and not _is_vague(status):
         return by_status
-    return vague or by_status or CAUSE_OF_SUBJECT.get(status[2:3], Cause.UNKNOWN)
+    return _first(words, each, _VAGUE) or by_status or CAUSE_OF_SUBJECT.get(status[2:3], Cause.UNKNOWN)
 
 
 def kind_of(status: str) -> BounceKind:
@@ -102,14 +102,6 @@ _LETTERS = bytes(code if chr(code).isalnum() or chr(code) == "_" else 32 for cod
 def _is_vague(status: str) -> bool:
     """Whether servers give this status for everything: the other of its kind, the protocol, the security ones."""
     return status.endswith(".0") or status[2:] == "7.1" or status[2:4] == "5."
-
-
-@lru_cache(maxsize=1024)
-def _told_by(words: str) -> tuple[Cause | None, Cause | None]:
-    """What the words tell for certain, or else vaguely; remembered, since a server tells everybody the same."""
-    each = {*words.split()}
-    exact = _first(words, each, _EXACT)
-    return exact, None if exact is not None else _first(words, each, _VAGUE)
 
 
 def _first(words: str, each: set[str], table: tuple[_Index, _Glued]) -> Cause | None:
