@@ -116,3 +116,15 @@ def test_words_behind_the_limit_count_for_nothing() -> None:
 def test_any_words_and_any_status_have_a_cause(said: str, status: str) -> None:
     assert isinstance(cause_of(said, status), Cause)
     assert isinstance(kind_of_failure(cause_of(said, status), said, status), BounceKind)
+
+
+PIECES = (
+    "User unknown", "mailbox", "full", "Mailbox's full", "quota", "<ada@example.net>", "no@such", "user",
+    "no such user", "550", "5.1.1", "-", "_", "\x00", "\x1c", "\x7f", "\t", "\n", " ", "spam", "greylisted", "relay",
+    "denied",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join), st.sampled_from(["", "5.1.1", "5.7.1", "4.2.0"]))
+def test_words_in_ascii_are_told_as_those_of_any_script(said: str, status: str) -> None:
+    assert cause_of(said, status) == cause_of(f"{said} \u00e9", status)
