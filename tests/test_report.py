@@ -645,7 +645,7 @@ def test_where_no_link_was_followed_the_page_says_so() -> None:
     [
         (NO_MAILBOX, "Refused 550 5.1.1 no such user"),
         (Bounced(about(), BounceKind.HARD, "gone"), "Bounced gone"),
-        (Dropped(about(), "left before"), "Bounced left before"),
+        (Dropped(about(), "left before"), "Not tried left before"),
         (Complained(about()), "Called spam"),
         (Attempted(about(), "no route", Retry.LATER), "Not sent"),
         (Uncertain(about(), "broke"), "Uncertain"),

@@ -19,7 +19,7 @@ from ._report_story import story_of
 from ._report_style import STYLE
 from .archive import Copy
 from .errors import ConfigurationError
-from .events import Accepted, Bounced, Clicked, Complained, Delivered, Event, Opened, Refused, Unsubscribed
+from .events import Accepted, Bounced, Clicked, Complained, Delivered, Dropped, Event, Opened, Refused, Unsubscribed
 from .state import DeliveryState, Stage, delivery_state, story
 from .timeline import Moment
 from .tokens import Tokens
@@ -337,7 +337,7 @@ def _people(campaigns: Sequence[Campaign], shown: int, judge: Judge) -> str:
     listed.sort(key=lambda entry: (_PLACE[entry[0].stage], entry[1].recipient))
     rows = "".join(
         f'<tr><td><bdi>{plain(copy.recipient)}</bdi></td><td class="wide soft"><bdi>{plain(campaign.name)}</bdi></td>'
-        f'<td><span class="stage {_WORDS[state.stage][1]}">{_WORDS[state.stage][0]}</span>'
+        f'<td><span class="stage {_WORDS[state.stage][1]}">{_word(state)}</span>'
         f'<span class="soft"> <bdi>{plain(_reason(state))}</bdi></span></td>'
         f'<td class="n">{_count(state.opens.human)}</td><td class="n">{_count(state.clicks.human)}</td></tr>'
         for state, copy, campaign in listed[:shown]
@@ -356,6 +356,10 @@ _FOOTER = (
     "mails that came back count as bounced.</p><p>This page is complete in itself: it loads nothing from anywhere, and "
     "the mails in it are shown without their pictures, with their links switched off.</p></footer>"
 )
+
+
+def _word(state: DeliveryState) -> str:
+    return "Not tried" if isinstance(state.failure, Dropped) and state.stage is Stage.FAILED else _WORDS[state.stage][0]
 
 
 def _reason(state: DeliveryState) -> str:
