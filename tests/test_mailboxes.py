@@ -271,7 +271,8 @@ def test_a_maildir_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("wrong", [
-    {"host": ""}, {"host": "a b"}, {"host": "mx\r\nx"}, {"port": 0}, {"port": 70000}, {"port": True},
+    {"host": ""}, {"host": "a..b"}, {"host": "a" * 64}, {"host": "a b"},
+    {"host": "mx\r\nx"}, {"port": 0}, {"port": 70000}, {"port": True},
     {"tls": Tls.OPPORTUNISTIC}, {"folder": "a\r\nb"}, {"folder": "Rückläufer"}, {"folder": None}, {"credentials": None},
     {"mails": 0}, {"octets": -1}, {"timeout": 0}, {"limit": 9999}, {"move_to": "Done"}, {"afterwards": Afterwards.MOVE},
     {"afterwards": Afterwards.MOVE, "move_to": "a\nb"},

@@ -14,7 +14,7 @@ from attrs import Attribute, define, field, frozen
 
 from ..bounces import read as read_bounces
 from ..checks import CONTROL, ConfigurationError, a_port, above_zero, seconds_up_to, shown
-from ..errors import AuthError, MailboxError
+from ..errors import ArchiveError, AuthError, MailboxError
 from ..ports import Journal
 from ..sasl import Exchange, begin
 from ..servers import Credentials, OAuthCredentials, Tls
@@ -23,9 +23,11 @@ from ._mailbox_pass import MAILS, OCTETS, Afterwards, Pass, Passed, Read, a_targ
 from .reaching import words_of
 from .trust import trusted_by, verifying
 
+_HOST = re.compile(r"(?:[A-Za-z0-9_:-]{1,63}\.)*[A-Za-z0-9_:-]{1,63}\.?")  # RFC 1035 section 2.3.4: labels, and IPv6
+
 
 def _a_host(_instance: object, _attribute: "Attribute[Any]", host: str) -> None:
-    if not isinstance(host, str) or not re.fullmatch(r"[A-Za-z0-9._:-]+", host):
+    if not isinstance(host, str) or not _HOST.fullmatch(host):
         raise ConfigurationError(f"{shown(host)} is no host: write its name in ASCII")
 
 
@@ -54,7 +56,7 @@ class ImapMailbox:
 
     Mails are told apart by their UID, so that others may read and delete beside us. With ``Afterwards.DELETE`` a server
     without UIDPLUS (RFC 4315) keeps what was deleted, as marked so, until somebody expunges it: an EXPUNGE of ours
-    could take away what others have marked.
+    could take away what others have marked. A line that breaks may leave some so on any server.
 
     Attributes:
         host: the server's name.
@@ -105,10 +107,14 @@ class ImapMailbox:
         through = Pass(journal, self.read)
         with self._opened() as mailbox:
             found, reached = mailbox.behind(place)
-            for uid in found:
-                content = mailbox.content(uid)
-                if content is not None:
-                    through.look_at(uid, content, mailbox)
+            try:
+                for uid in found:
+                    content = mailbox.content(uid)
+                    if content is not None:
+                        through.look_at(uid, content, mailbox)
+            except ArchiveError:
+                mailbox.finish()  # what was recorded before need not lie there for ever
+                raise
             mailbox.finish()
         return through.report(reached)
 
@@ -163,8 +169,9 @@ class _Line(imaplib.IMAP4):
         return self._held
 
     def hears(self) -> None:
-        """What comes now answers another command."""
+        """What comes now answers another command; what nobody asked for before is forgotten."""
         self._heard = 0
+        self.untagged_responses = {}
 
     def read(self, size: int) -> bytes:
         """So many octets, unless they are too many: a server says itself how many it sends."""
@@ -207,27 +214,43 @@ class _Line(imaplib.IMAP4):
 @contextmanager
 def _line_to(mailbox: ImapMailbox) -> Iterator[_Line]:
     """A line that is secret before we say who we are, and that we are let in by."""
-    line = _Line(mailbox, trusted_by(mailbox.context))
+    with _imap_alone():
+        line = _Line(mailbox, trusted_by(mailbox.context))
     try:
         if mailbox.tls is Tls.STARTTLS:
             if line.state != "NONAUTH":
                 raise line.error("it lets us in before the line is secret, so nothing was said")
-            line.upgrade()
+            with _imap_alone():
+                line.upgrade()
         _log_in(line, mailbox.credentials)
         yield line
-        with suppress(imaplib.IMAP4.error, OSError):  # all is done
+        with suppress(imaplib.IMAP4.error, OSError), _imap_alone():  # all is done
             line.logout()
     finally:
         line.let_go()
 
 
+@contextmanager
+def _imap_alone() -> Iterator[None]:
+    """What the standard library's parser stumbles over is an error of the server's."""
+    try:
+        yield
+    except OSError:  # a certificate's error is a ValueError too
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise imaplib.IMAP4.error(f"it says what is no IMAP ({type(error).__name__})") from error
+
+
 def _log_in(line: _Line, credentials: Credentials | OAuthCredentials) -> None:
     offered = frozenset(name.removeprefix("AUTH=") for name in line.capabilities if name.startswith("AUTH="))
     if not offered and isinstance(credentials, Credentials) and not credentials.mechanism:
-        line.login(_quoted(credentials.username), _plain_ascii(credentials.password))
+        name, password = _quoted(credentials.username), _plain_ascii(credentials.password)
+        with _imap_alone():
+            line.login(name, password)
         return
     name, exchange = begin(credentials, offered, new_nonce())
-    line.authenticate(name, _answers(exchange))
+    with _imap_alone():
+        line.authenticate(name, _answers(exchange))
     if not exchange.complete:
         raise AuthError("the server let us in without its proof, so it may be another")
 
@@ -273,7 +296,7 @@ class _OpenImap:
     def behind(self, place: str) -> tuple[list[str], str]:
         """The mails of this pass, and where the next one goes on."""
         validity, _, uid = place.partition(":")
-        after = int(uid) if validity == self._validity and uid.isdecimal() else 0
+        after = int(uid) if validity == self._validity and re.fullmatch("[0-9]{1,10}", uid) else 0
         wanted = ["UNDELETED", *(["UNSEEN"] if self.mailbox.afterwards is Afterwards.MARK else [])]
         found: list[int] = []
         for first in range(1, self._there + 1, _AT_ONCE):
@@ -288,7 +311,7 @@ class _OpenImap:
 
     def _search(self, *criteria: str) -> list[int]:
         told = b" ".join(_words_in(self._ask(self.line.uid, "SEARCH", *criteria))).split()
-        if not all(map(bytes.isdigit, told)):
+        if not all(map(_A_NUMBER.fullmatch, told)):
             raise self.line.error("it finds mails without a number")
         return [int(uid) for uid in told]
 
@@ -327,11 +350,8 @@ class _OpenImap:
     def _ask(self, ask: Callable[..., tuple[str, list[Any]]], *arguments: str) -> list[Any]:
         """What the server says to a command that it obeys."""
         self.line.hears()
-        try:
+        with _imap_alone():
             kind, told = ask(*arguments)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            # What the standard library's parser stumbles over.
-            raise self.line.error(f"it says what is no IMAP ({type(error).__name__})") from error
         if kind != "OK":
             words = b" ".join(_words_in(told)).decode("utf-8", "replace")
             raise self.line.error(f"it says {kind}: {words}")
@@ -339,11 +359,12 @@ class _OpenImap:
 
     def _number(self, told: list[Any]) -> int:
         words = _words_in(told or [])
-        if not words or not re.fullmatch(rb"[0-9]{1,10}", words[-1]):
+        if not words or not _A_NUMBER.fullmatch(words[-1]):
             raise self.line.error("it does not say how many mails there are, or how they are numbered")
         return int(words[-1])
 
 
+_A_NUMBER = re.compile(rb"[0-9]{1,10}")  # RFC 3501 section 9: of 32 bits
 _UID = re.compile(rb"\bUID (\d{1,10})\b", re.IGNORECASE)
 
 
