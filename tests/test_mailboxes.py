@@ -114,6 +114,23 @@ def test_it_may_be_moved_instead(box: Box) -> None:
     assert (done / "tmp").is_dir()
 
 
+@pytest.mark.parametrize("there", ["1.a.mx:2,S", "1.a.mx:2,S 1.a.mx_1:2,S"])
+def test_a_mail_of_the_same_name_is_not_written_over(box: Box, tmp_path: Path, there: str) -> None:
+    done = Box(tmp_path / "done")
+    for name in there.split():
+        done.put(name, LETTER, "cur")
+    box.put("1.a.mx", notice("ada"))
+    assert Maildir(box.path, afterwards=Afterwards.MOVE, move_to=done.path).take_in(MemoryJournal()).understood == 1
+    moved = {path.read_bytes() for path in (done.path / "cur").iterdir()}
+    assert (len(done.names()), moved, box.names()) == (len(there.split()) + 1, {LETTER, notice("ada")}, [])
+
+
+def test_a_mail_that_is_moved_to_where_it_is_keeps_its_name(box: Box) -> None:
+    box.put("1.a.mx:2,S", notice("ada"), "cur")
+    Maildir(box.path, afterwards=Afterwards.MOVE, move_to=box.path).take_in(MemoryJournal())
+    assert box.names() == ["cur/1.a.mx:2,S"]
+
+
 def test_what_somebody_threw_away_is_not_looked_at(box: Box) -> None:
     box.put("1.a.mx:2,ST", notice("ada"), "cur")
     box.put(".hidden", notice("bob"))

@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain, count
 from pathlib import Path
 
 from attrs import field, frozen
@@ -107,7 +108,14 @@ class _OpenMaildir:
             target = self.mailbox.move_to or self.mailbox.path
             for folder in ("tmp", "new", "cur"):
                 (target / folder).mkdir(parents=True, exist_ok=True)
-            path.rename(target / "cur" / f"{name}:2,{flags}")
+            path.rename(_free(target / "cur", name, flags, path))
+
+
+def _free(folder: Path, name: str, flags: str, own: Path) -> Path:
+    """Where a mail may stand in that folder: a rename would write over another mail of that name."""
+    names = chain([name], (f"{name}_{number}" for number in count(1)))
+    paths = (folder / f"{each}:2,{flags}" for each in names)
+    return next(path for path in paths if path == own or not os.path.lexists(path))
 
 
 @contextmanager
