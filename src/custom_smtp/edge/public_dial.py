@@ -81,16 +81,16 @@ class PublicDial:
 
 
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052 section 2.1
+_UNICAST = IPv6Network("2000::/3")  # IANA's registry of the IPv6 address space: none is assigned to anybody beyond
 _WITHIN = tuple(
     map(
         ip_network,
         (
-            "::/96",  # RFC 4291 section 2.5.5.1: an IPv4 address, deprecated
-            "64:ff9b:1::/48",  # RFC 8215: a network's own translation
             "2001::/32",  # RFC 4380: a tunnel to a host behind a router
             "2002::/16",  # RFC 3056: a tunnel to an IPv4 address
-            "fec0::/10",  # RFC 3879: one site's own
+            "3fff::/20",  # RFC 9637: for documentation
             "192.0.0.0/24",  # RFC 6890: for protocols
+            "192.88.99.0/24",  # RFC 7526: the nearest end of such a tunnel
         ),
     )
 )
@@ -107,7 +107,9 @@ def _inner(address: _Address) -> _Address:
 
 
 def _is_public(address: _Address) -> bool:
-    mapped = isinstance(address, IPv6Address) and address.ipv4_mapped is not None  # then its inner one counts
-    return mapped or (
-        address.is_global and not address.is_multicast and not any(address in network for network in _WITHIN)
-    )
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None or address in _NAT64:
+            return True  # its inner one counts
+        if address not in _UNICAST:
+            return False
+    return address.is_global and not address.is_multicast and not any(address in network for network in _WITHIN)
