@@ -409,6 +409,12 @@ class OwedPostsContract:
             owed.settle("crm", OwedPost(1, 0, NOON), paid=True, health=Health())
         assert owed.standing("crm") == Standing(reached=2, owed=1)
 
+    def test_what_was_paid_meanwhile_stays_forgotten(self, owed: OwedPosts) -> None:
+        owed.owe("crm", since=0, up_to=1, places=[1], due=NOON)
+        owed.settle("crm", OwedPost(1, 0, NOON), paid=True, health=Health())
+        owed.settle("crm", OwedPost(1, 1, NOON), paid=False, health=Health(failures=1))
+        assert owed.standing("crm") == Standing(reached=1, health=Health(failures=1))
+
     def test_how_it_is_doing_is_kept(self, owed: OwedPosts) -> None:
         owed.owe("crm", since=0, up_to=1, places=[1], due=NOON)
         health = Health(failures=3, rests_until=NOON + HOUR, stopped=True)

@@ -264,6 +264,18 @@ def test_of_two_workers_each_has_its_own_and_what_one_leaves_is_due_again() -> N
     assert [due.owed.place for due in setting.forwarding.due(setting.clock())] == [1, 2]
 
 
+def test_what_another_worker_posted_meanwhile_is_not_posted_again_by_one_that_was_too_slow() -> None:
+    setting = Setting(options={"lease": timedelta(minutes=1)})
+    setting.record(delivered(0))
+    [slow] = setting.forwarding.due(setting.clock())
+    setting.clock.advance(timedelta(minutes=1))
+    [quick] = setting.forwarding.due(setting.clock())
+    setting.forwarding.settle(quick, Posted(status=200), setting.clock())
+    setting.forwarding.settle(slow, Posted(words="timed out"), setting.clock())
+    setting.clock.advance(timedelta(days=1))
+    assert setting.forwarding.due(setting.clock()) == []
+
+
 def test_what_was_not_tried_is_due_at_once() -> None:
     setting = Setting()
     setting.record(delivered(0))

@@ -165,11 +165,14 @@ class MemoryOwedPosts:
         return claimed
 
     def settle(self, destination: str, owed: OwedPost, /, *, paid: bool, health: Health) -> None:
-        """Forget one that is paid, or keep it as it is now; and keep how the destination is doing."""
+        """Forget one that is paid, or keep it as it is now; and keep how the destination is doing.
+
+        One that another worker's post paid meanwhile stays forgotten.
+        """
         self._health[destination] = health
         if paid:
             self._of(destination).pop(owed.place, None)
-        else:
+        elif owed.place in self._of(destination):
             self._of(destination)[owed.place] = owed
 
     def again(self, destination: str, /, *, due: datetime) -> int:

@@ -203,7 +203,10 @@ class OwedPosts(Protocol):
         ...
 
     def settle(self, destination: str, owed: OwedPost, /, *, paid: bool, health: Health) -> None:
-        """Forget one that is paid, or keep it as it is now; and keep how the destination is doing."""
+        """Forget one that is paid, or keep it as it is now; and keep how the destination is doing.
+
+        One that another worker's post paid meanwhile stays forgotten.
+        """
         ...
 
     def again(self, destination: str, /, *, due: datetime) -> int:

@@ -348,7 +348,10 @@ class SqliteOwedPosts(_InFile):
         return _all_read(lambda row: OwedPost(row[0], row[1], _moment(row[2])), due)
 
     def settle(self, destination: str, owed: OwedPost, /, *, paid: bool, health: Health) -> None:
-        """Forget one that is paid, or keep it as it is now; and keep how the destination is doing."""
+        """Forget one that is paid, or keep it as it is now; and keep how the destination is doing.
+
+        One that another worker's post paid meanwhile stays forgotten.
+        """
         name = _stored(destination)
         due, rests = (None if at is None else _microseconds(at) for at in (owed.due, health.rests_until))
         with self._database.change() as connection:
@@ -357,7 +360,7 @@ class SqliteOwedPosts(_InFile):
             if paid:
                 connection.execute("DELETE FROM owed_posts WHERE destination = ? AND place = ?", (name, owed.place))
             else:
-                connection.execute(_OWE, (name, owed.place, due, owed.attempts))
+                connection.execute(_TRIED, (due, owed.attempts, name, owed.place))
 
     def again(self, destination: str, /, *, due: datetime) -> int:
         """Owe what was given up anew, and take the destination for a healthy one. Say how many those were."""
@@ -376,6 +379,7 @@ _OWE = (
     "ON CONFLICT (destination, place) DO UPDATE SET due = excluded.due, attempts = excluded.attempts"
 )
 _DUE = "SELECT place, attempts, due FROM owed_posts WHERE destination = ? AND due <= ? ORDER BY due, place LIMIT ?"
+_TRIED = "UPDATE owed_posts SET due = ?, attempts = ? WHERE destination = ? AND place = ?"
 _HOLD = "UPDATE owed_posts SET due = ? WHERE destination = ? AND place = ?"
 _KEEP_HEALTH = "UPDATE destinations SET failures = ?, rests_until = ?, stopped = ? WHERE name = ?"
 _AGAIN = "UPDATE owed_posts SET due = ?, attempts = 0 WHERE destination = ? AND due IS NULL"
