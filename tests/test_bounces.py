@@ -1107,6 +1107,9 @@ PROOFS = {
     "the address it went to": changed("To: bounces@shop.example", f"To: <{RETURN}>"),
     "in capitals": changed("To: bounces@shop.example", f"To: <{RETURN.upper()}>"),
     "Delivered-To": changed("To: bounces@shop.example", f"Delivered-To: {RETURN}"),
+    "Delivered-To, further down": changed(
+        "To: bounces@shop.example", f"Delivered-To: box@shop.example\nDelivered-To: {RETURN}"
+    ),
     "X-Original-To": changed("To: bounces@shop.example", f"X-Original-To: {RETURN}"),
     "Envelope-To": changed("To: bounces@shop.example", f"Envelope-To: {RETURN}"),
     "the envelope id": changed("Reporting-MTA:", f"Original-Envelope-Id: {envelope_id(OURS, TOKENS)}\nReporting-MTA:"),

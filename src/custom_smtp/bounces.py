@@ -194,6 +194,7 @@ class _Letter:
             yield self._returned.get(name)
         for name in _ADDRESSED:
             yield self._head.get(name)
+        yield self._head.every(_PASSED_ON)
 
     def _claimed(self, told: Finding) -> DeliveryId | None:
         """The delivery as anybody may have written it."""
@@ -205,7 +206,10 @@ class _Letter:
 
 
 _RETURNED_MARKS = ("x-delivery", "return-path")
-_ADDRESSED = ("to", "delivered-to", "x-original-to", "envelope-to", "x-envelope-to")
+_ADDRESSED = ("to", "envelope-to", "x-envelope-to")
+_PASSED_ON = re.compile(rb"\n(?:delivered-to|x-original-to)[ \t]{0,9}:([^\n]*)")
+"""Each server that passes it on puts a line of its own on top (RFC 9228): so the address that a report was
+sent to stands below that of the mailbox it ended in."""
 
 
 def _digest(parts: Iterable[str]) -> str:

@@ -209,7 +209,7 @@ def _iso(at: datetime) -> str:
 # ---- Customer.io's reporting webhooks --------------------------------------------------------------------------------
 
 Facts = Callable[[Event], Mapping[str, Any]]
-"""Says what an application knows of an event beyond us; it must not raise."""
+"""Says what an application knows of an event beyond us, in values that JSON has; it must not raise."""
 
 
 def _nothing_more(_event: Event) -> Mapping[str, Any]:
