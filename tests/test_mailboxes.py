@@ -114,6 +114,23 @@ def test_it_may_be_moved_instead(box: Box) -> None:
     assert (done / "tmp").is_dir()
 
 
+@pytest.mark.parametrize("becomes", ["a folder", "a link"])
+def test_what_is_no_mail_any_more_holds_up_no_other(box: Box, becomes: str) -> None:
+    first, second = box.put("1.a.mx", notice("ada")), box.put("2.a.mx", notice("bob"))
+    box.put("3.a.mx", notice("cleo"))
+
+    def read(content: bytes) -> Sequence[Event]:
+        if first.exists():
+            second.unlink()
+            second.mkdir() if becomes == "a folder" else second.symlink_to(box.put("bob", notice("bob"), "tmp"))
+        return bounces.read(content)
+
+    journal = MemoryJournal()
+    assert Maildir(box.path, read=read).take_in(journal).understood == 2
+    assert recorded(journal) == ["ada@example.net", "cleo@example.net"]
+    assert box.names() == ["new/2.a.mx"]
+
+
 @pytest.mark.parametrize("there", ["1.a.mx:2,S", "1.a.mx:2,S 1.a.mx_1:2,S"])
 def test_a_mail_of_the_same_name_is_not_written_over(box: Box, tmp_path: Path, there: str) -> None:
     done = Box(tmp_path / "done")

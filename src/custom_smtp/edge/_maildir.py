@@ -88,14 +88,13 @@ class _OpenMaildir:
     def content(self, name: str) -> bytes | None:
         """A mail, up to where it is read; None where another reader took it meanwhile, or it may not be read."""
         try:
-            handle = os.open(self._paths[name], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with open(self._paths[name], "rb", opener=_a_file_alone) as file:
+                return file.read(self.mailbox.octets)
         except FileNotFoundError:
             return None
         except OSError as error:
             _logger.warning("the mail %r cannot be read, so it stays: %s", name, error.strerror)
             return None
-        with open(handle, "rb") as file:  # noqa: PTH123  # a handle has no path
-            return file.read(self.mailbox.octets)
 
     def take_away(self, name: str) -> None:
         """With a flag it goes into ``cur``, as the form of a Maildir asks."""
@@ -109,6 +108,11 @@ class _OpenMaildir:
             for folder in ("tmp", "new", "cur"):
                 (target / folder).mkdir(parents=True, exist_ok=True)
             path.rename(_free(target / "cur", name, flags, path))
+
+
+def _a_file_alone(path: str, flags: int) -> int:
+    """Opens it, if nobody put a link there meanwhile; and waits for nobody to write into it."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _free(folder: Path, name: str, flags: str, own: Path) -> Path:
