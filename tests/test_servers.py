@@ -298,6 +298,22 @@ class TestFromUrl:
             assert server.credentials == Credentials("user", password)
             assert "hunter" not in repr(server)
 
+    @pytest.mark.parametrize(
+        "setting",
+        [
+            "submission://user:hunter2@smtp.shop.example:587",
+            "submission://user:hunter2\u00fc@smtp.shop.example",
+            "user:hunter2@smtp.shop.example",
+            "https://smtp.shop.example/?key=hunter2",
+        ],
+    )
+    @pytest.mark.parametrize("part", ["host", "certificate_name"])
+    def test_a_url_in_place_of_a_name_is_refused_without_a_word_of_it(self, part: str, setting: str) -> None:
+        parts: dict[str, Any] = {"host": "smtp.shop.example", part: setting}
+        with pytest.raises(ConfigurationError, match="from_url") as refused:
+            Server(**parts)
+        assert "hunter" not in told(refused.value)
+
     @given(st.text(st.sampled_from("/?#@:%[]\\&= ab1℀ü")), st.sampled_from(sorted(SCHEMES)))
     @example(password="/1?2#3@4:5", scheme="submission")
     def test_no_piece_of_any_password_is_ever_shown(self, password: str, scheme: str) -> None:

@@ -193,6 +193,12 @@ def _a_host(_instance: object, _attribute: "Attribute[Any]", host: str) -> None:
         )
     if _is_ip(host):
         return
+    if "@" in host or "://" in host:
+        # Not a word of it is shown: the whole setting may stand here, password and all.
+        raise ConfigurationError(
+            "the host is a URL or an address: write a name such as 'smtp.provider.example', without scheme or port, "
+            "or read the URL by Server.from_url"
+        )
     if not all(_LABEL.fullmatch(label) for label in host.removesuffix(".").split(".")) or len(host) > 253:
         raise ConfigurationError(
             f"{shown(host)} is no host name: write a name such as 'smtp.provider.example', without scheme or port"
@@ -221,7 +227,7 @@ def _path(path: str | Path | None) -> Path | None:
 
 def _host(host: str) -> str:
     """Beyond ASCII, a host is written as the DNS knows it."""
-    if not isinstance(host, str) or host.isascii():
+    if not isinstance(host, str) or host.isascii() or "@" in host:
         return host
     try:
         return ascii_domain(host)
