@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from custom_smtp.errors import AuthError, ConnectError, RefusedError, Retry, TlsError, TransportError
 from custom_smtp.outgoing import Channel
 from custom_smtp.replies import Reply
-from custom_smtp.servers import Credentials, Server, Tls
+from custom_smtp.servers import Credentials, OAuthCredentials, Server, Tls
 from custom_smtp.smtp_opening import NOT_TO_BE_HURRIED, Opening
 
 CHANNEL = Channel("TLSv1.3", "TLS_AES_256_GCM_SHA384")
@@ -61,6 +61,43 @@ def test_a_login_is_said_and_not_shown() -> None:
     assert "long enough" not in f"{words!r} {begun!r}"
     assert begun.hear(Reply(235, "welcome")) is None
     assert begun.complete
+
+
+def login(credentials: Credentials | OAuthCredentials, mechanism: str) -> tuple[Opening, bytes]:
+    begun = Opening(Server("smtp.example.net", 465, credentials), "client.example", "nonce")
+    begun.encrypted(CHANNEL)
+    begun.hear(Reply(220, "hello"))
+    words = begun.hear(Reply(250, f"smtp.example.net\nAUTH {mechanism}"))
+    assert words is not None
+    return begun, words.octets
+
+
+@pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
+def test_a_token_that_makes_the_command_too_long_waits_for_an_empty_challenge(mechanism: str) -> None:
+    token = "t" * 2000
+    begun, command = login(OAuthCredentials("ann@example.net", lambda: token, mechanism=mechanism), mechanism)
+    assert command == f"AUTH {mechanism}\r\n".encode()
+    words = begun.hear(Reply(334, ""))
+    assert words is not None
+    assert token.encode() in base64.b64decode(words.octets)
+    assert words.shown == "..."
+    # What comes then is the server's error, as if it had been said at once.
+    [refused] = said(begun, Reply(334, base64.b64encode(b'{"status":"401"}').decode()))
+    assert refused in {b"\r\n", b"AQ==\r\n"}
+    with pytest.raises(AuthError, match="did not take"):
+        begun.hear(Reply(535, "no"))
+
+
+@given(st.integers(300, 400))
+def test_no_command_of_a_login_is_longer_than_a_command_may_be(length: int) -> None:
+    begun, command = login(Credentials("ann", "x" * length), "PLAIN")
+    at_once = b"AUTH PLAIN " + base64.b64encode(b"\0ann\0" + b"x" * length) + b"\r\n"
+    assert command == (at_once if len(at_once) <= 512 else b"AUTH PLAIN\r\n")
+    if command != at_once:
+        words = begun.hear(Reply(334, ""))
+        assert words is not None
+        assert b"AUTH PLAIN " + words.octets == at_once
+    assert begun.hear(Reply(235, "welcome")) is None
 
 
 @pytest.mark.parametrize(

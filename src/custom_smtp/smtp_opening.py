@@ -18,6 +18,9 @@ NOT_TO_BE_HURRIED = ("Dovecot",)
 """Words in a greeting that stand for a server which loses its way when it is spoken to ahead of its answers, whatever
 it offers: each mail waits for the one before. (Seen of Dovecot 2.3.19's submission service, which crashes.)"""
 
+_LONGEST_COMMAND = 512
+"""Octets of a command, with its line end (RFC 5321 section 4.5.3.1.4)."""
+
 _LONG_ENOUGH = 6  # octets of a secret that is looked for in every reply
 
 
@@ -61,6 +64,7 @@ class Opening:
     complete: bool = field(default=False, init=False)
     _heard_by: Callable[[Reply], Words | None] = field(init=False, repr=False)
     _exchange: Exchange | None = field(default=None, init=False, repr=False)
+    _kept_back: bytes | None = field(default=None, init=False, repr=False)
     _cancelled: AuthError | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -152,6 +156,9 @@ class Opening:
         initial = self._exchange.initial
         # RFC 4954 section 4: an initial response of nothing is a single "=".
         opening = f"AUTH {mechanism}" if initial is None else f"AUTH {mechanism} {spelled(initial) or '='}"
+        if len(opening) + len("\r\n") > _LONGEST_COMMAND:
+            # The same section: what makes the command too long, as a token may, waits for an empty challenge.
+            opening, self._kept_back = f"AUTH {mechanism}", initial
         return self._say(opening, self._login_answered, shown=f"AUTH {mechanism} ...")
 
     def _login_answered(self, reply: Reply) -> Words | None:
@@ -173,6 +180,9 @@ class Opening:
         return None
 
     def _response(self, exchange: Exchange, challenge: Reply) -> str:
+        if self._kept_back is not None:
+            initial, self._kept_back = self._kept_back, None
+            return spelled(initial)
         try:
             return spelled(exchange.respond(challenge_of(challenge)))
         except AuthError as error:
