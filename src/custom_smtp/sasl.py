@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import re
+import stringprep
 import unicodedata
 from collections.abc import Callable
 from typing import Protocol
@@ -367,5 +368,6 @@ def _keyed(key: bytes, message: bytes) -> bytes:
 
 
 def _prepared(text: str) -> str:
-    """SASLprep in the main (RFC 4013): other spaces as spaces, compatibility forms as one."""
-    return unicodedata.normalize("NFKC", "".join(" " if unicodedata.category(each) == "Zs" else each for each in text))
+    """SASLprep in the main (RFC 4013): no unseen letters, other spaces as spaces, compatibility forms as one."""
+    seen = (each for each in text if not stringprep.in_table_b1(each))
+    return unicodedata.normalize("NFKC", "".join(" " if unicodedata.category(each) == "Zs" else each for each in seen))
