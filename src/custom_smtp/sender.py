@@ -92,26 +92,34 @@ class Sender:
                 that never left stay in the archive when the loop is left.
 
         Raises:
-            ConfigurationError: ``batch`` is no number from 1 on.
+            ConfigurationError: ``batch`` is no number from 1 on, ``through`` is no session, or ``new_id`` gave one id
+                to two mails on their way.
             MailError: a mail cannot be written. Those before it are sent, and written down.
             ArchiveError: a copy could not be kept. The same holds.
-            UnrecordedError: the journal failed; its ``outcome`` is the one that could not be written down.
+            UnrecordedError: the journal failed; its ``outcome`` is the one that could not be written down. Where there
+                were several it is the first of them, and its notes tell the others.
         """
+        _check_session(through)
         pending: dict[DeliveryId, Copy] = {}
+        failures: list[UnrecordedError] = []
         try:
             for outcome in through.deliver_all(self._prepared(mails, batch, pending)):
                 self._record(pending.pop(outcome.delivery_id), outcome.result)
                 yield outcome
+        except UnrecordedError as error:
+            failures.append(error)
+            raise
         finally:
-            self._record_rest(through.take_unclaimed(), pending)
+            failures += self._record_rest(through.take_unclaimed(), pending)
+            _raise_first(failures)
 
     def _prepared(self, mails: Iterable[ToSend], batch: int, pending: dict[DeliveryId, Copy]) -> Iterator[Outgoing]:
-        for several in _in_batches(map(self.preparation.prepare, mails), batch):
+        # Not by `map`, which would take a StopIteration out of somebody's ``new_id`` for the end of the mails.
+        for several in _in_batches((self.preparation.prepare(mail) for mail in mails), batch):
             if self.archive is not None:
                 self.archive.store_all([prepared.copy for prepared in several])
             for prepared in several:
-                # What is written down later names the mail; its content would only take up room until then.
-                pending[prepared.copy.delivery_id] = evolve(prepared.copy, content=b"")
+                _remember(prepared.copy, pending)
                 yield prepared.outgoing
 
     def _record(self, copy: Copy, result: Receipt | TransportError) -> None:
@@ -123,8 +131,8 @@ class Sender:
         except ArchiveError as error:
             raise UnrecordedError(_unrecorded(copy, result, error), outcome=result) from error
 
-    def _record_rest(self, unclaimed: list[Outcome], pending: dict[DeliveryId, Copy]) -> None:
-        """One that cannot be written down keeps none of the others from it. Those of an earlier loop are not ours."""
+    def _record_rest(self, unclaimed: list[Outcome], pending: dict[DeliveryId, Copy]) -> list[UnrecordedError]:
+        """Write them down, as far as can be; return what was not. Those of an earlier loop are not ours."""
         failures: list[UnrecordedError] = []
         for outcome in unclaimed:
             if (copy := pending.pop(outcome.delivery_id, None)) is not None:
@@ -132,7 +140,7 @@ class Sender:
                     self._record(copy, outcome.result)
                 except UnrecordedError as error:
                     failures.append(error)
-        _raise_first(failures)
+        return failures
 
     def _record_interruption(self, copy: Copy, interruption: BaseException) -> None:
         try:
@@ -202,28 +210,36 @@ class AsyncSender:
                 that never left stay in the archive when the loop is left.
 
         Raises:
-            ConfigurationError: ``batch`` is no number from 1 on.
+            ConfigurationError: ``batch`` is no number from 1 on, ``through`` is no session, or ``new_id`` gave one id
+                to two mails on their way.
             MailError: a mail cannot be written. Those before it are sent, and written down.
             ArchiveError: a copy could not be kept. The same holds.
-            UnrecordedError: the journal failed; its ``outcome`` is the one that could not be written down.
+            UnrecordedError: the journal failed; its ``outcome`` is the one that could not be written down. Where there
+                were several it is the first of them, and its notes tell the others.
         """
+        _check_session(through)
         pending: dict[DeliveryId, Copy] = {}
+        failures: list[UnrecordedError] = []
         try:
             async for outcome in through.deliver_all(self._prepared(mails, batch, pending)):
                 await self._record(pending.pop(outcome.delivery_id), outcome.result)
                 yield outcome
+        except UnrecordedError as error:
+            failures.append(error)
+            raise
         finally:
-            await self._record_rest(await through.take_unclaimed(), pending)
+            failures += await self._record_rest(await through.take_unclaimed(), pending)
+            _raise_first(failures)
 
     async def _prepared(
         self, mails: Iterable[ToSend], batch: int, pending: dict[DeliveryId, Copy]
     ) -> AsyncIterator[Outgoing]:
-        for several in _in_batches(map(self.preparation.prepare, mails), batch):
+        # Not by `map`, which would take a StopIteration out of somebody's ``new_id`` for the end of the mails.
+        for several in _in_batches((self.preparation.prepare(mail) for mail in mails), batch):
             if self.archive is not None:
                 await self.archive.store_all([prepared.copy for prepared in several])
             for prepared in several:
-                # What is written down later names the mail; its content would only take up room until then.
-                pending[prepared.copy.delivery_id] = evolve(prepared.copy, content=b"")
+                _remember(prepared.copy, pending)
                 yield prepared.outgoing
 
     async def _record(self, copy: Copy, result: Receipt | TransportError) -> None:
@@ -235,8 +251,8 @@ class AsyncSender:
         except ArchiveError as error:
             raise UnrecordedError(_unrecorded(copy, result, error), outcome=result) from error
 
-    async def _record_rest(self, unclaimed: list[Outcome], pending: dict[DeliveryId, Copy]) -> None:
-        """One that cannot be written down keeps none of the others from it. Those of an earlier loop are not ours."""
+    async def _record_rest(self, unclaimed: list[Outcome], pending: dict[DeliveryId, Copy]) -> list[UnrecordedError]:
+        """Write them down, as far as can be; return what was not. Those of an earlier loop are not ours."""
         failures: list[UnrecordedError] = []
         for outcome in unclaimed:
             if (copy := pending.pop(outcome.delivery_id, None)) is not None:
@@ -244,7 +260,7 @@ class AsyncSender:
                     await self._record(copy, outcome.result)
                 except UnrecordedError as error:
                     failures.append(error)
-        _raise_first(failures)
+        return failures
 
     async def _record_interruption(self, copy: Copy, interruption: BaseException) -> None:
         try:
@@ -252,6 +268,14 @@ class AsyncSender:
         except UnrecordedError as error:
             # Whoever interrupts must not be held up by the journal.
             interruption.add_note(str(error))
+
+
+def _check_session(through: object) -> None:
+    if not callable(getattr(through, "deliver_all", None)):
+        raise ConfigurationError(
+            f"a {type(through).__name__} is no session: open one by `with transport.session() as session`, "
+            "and write through=session"
+        )
 
 
 def _in_batches(prepared: Iterator[Prepared], size: int) -> Iterator[list[Prepared]]:
@@ -274,6 +298,13 @@ def _in_batches(prepared: Iterator[Prepared], size: int) -> Iterator[list[Prepar
         if not several:
             return
         yield several
+
+
+def _remember(copy: Copy, pending: dict[DeliveryId, Copy]) -> None:
+    """Keep what is written down when its end is known: it names the mail, and its content would only take up room."""
+    if copy.delivery_id in pending:
+        raise ConfigurationError(f"new_id gave two mails the id {copy.delivery_id}: each needs one of its own")
+    pending[copy.delivery_id] = evolve(copy, content=b"")
 
 
 def what_happened(copy: Copy, result: Receipt | TransportError, at: datetime) -> list[Event]:

@@ -6,6 +6,7 @@ from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from threading import Event as Happening
+from typing import Any
 
 import pytest
 from attrs import define, field
@@ -14,6 +15,7 @@ from custom_smtp import (
     Address,
     AsyncSender,
     Credentials,
+    Failover,
     Mail,
     MemoryArchive,
     MemoryJournal,
@@ -28,7 +30,7 @@ from custom_smtp import (
 )
 from custom_smtp.archive import Copy
 from custom_smtp.edge.smtp_asyncio import AsyncSmtpTransport
-from custom_smtp.edge.threads import ArchiveInThread, JournalInThread
+from custom_smtp.edge.threads import ArchiveInThread, InThread, JournalInThread
 from custom_smtp.errors import (
     ArchiveError,
     AuthError,
@@ -45,7 +47,7 @@ from custom_smtp.outgoing import Envelope
 from custom_smtp.ports import Archive
 from custom_smtp.server_report import Concern
 from custom_smtp.servers import Limits, Pace
-from custom_smtp.testing import FrozenClock, SerialIds
+from custom_smtp.testing import FrozenClock, RecordingTransport, SerialIds
 from custom_smtp.testing.certificates import Authority
 from custom_smtp.testing.scripts import polite
 from custom_smtp.testing.server import Conversation, HungUp, ScriptedServer, client_context
@@ -310,6 +312,69 @@ def test_what_cannot_be_written_down_keeps_no_other_from_it(failing: tuple[str, 
         arrived = len(server.contents)
     written = sum(bool(journal.of_delivery(DeliveryId(f"d{number}"))) for number in range(1, 41))
     assert written == arrived - len(failing)
+
+
+def failing_in_threads(server: ScriptedServer, preparation: Preparation, journal: Failing) -> None:
+    transport = SmtpTransport(server_at(server.port), context=TRUSTED)
+    with transport.session(connections=3) as session:
+        list(Sender(transport, preparation, journal=journal).send_all(mails(6), through=session))
+
+
+def failing_on_a_loop(server: ScriptedServer, preparation: Preparation, journal: Failing) -> None:
+    async def send() -> None:
+        transport = AsyncSmtpTransport(server_at(server.port), context=TRUSTED)
+        sender = AsyncSender(transport, preparation, journal=JournalInThread(journal))
+        async with transport.session(connections=3) as session:
+            async for _ in sender.send_all(mails(6), through=session):
+                pass
+
+    asyncio.run(send())
+
+
+both_failing = pytest.mark.parametrize("send", [failing_in_threads, failing_on_a_loop])
+FailingSend = Callable[[ScriptedServer, Preparation, Failing], None]
+
+
+@both_failing
+def test_of_several_that_cannot_be_written_down_the_first_is_raised_and_tells_of_the_others(send: FailingSend) -> None:
+    with ScriptedServer(polite(certificate=GOOD, offers=CHUNKING)) as server, pytest.raises(UnrecordedError) as raised:
+        send(server, Preparation(new_id=SerialIds()), Failing("d2", "d3", "d5"))
+    told = [str(raised.value), *raised.value.__notes__]
+    assert ["delivery d2" in told[0], "delivery d3" in told[1], "delivery d5" in told[2]] == [True, True, True]
+
+
+@both_failing
+def test_two_mails_that_would_have_one_id_are_not_told_apart_and_so_not_sent(send: FailingSend) -> None:
+    journal = Failing()
+    with (
+        ScriptedServer(polite(certificate=GOOD, offers=CHUNKING)) as server,
+        pytest.raises(ConfigurationError, match="new_id gave two mails the id d1"),
+    ):
+        send(server, Preparation(new_id=lambda: DeliveryId("d1")), journal)
+    assert len(journal.of_delivery(DeliveryId("d1"))) == len(server.contents) == 1
+
+
+@both_failing
+def test_ids_that_run_out_are_not_taken_for_the_end_of_the_mails(send: FailingSend) -> None:
+    ids = iter([DeliveryId("d1"), DeliveryId("d2")])
+    with (
+        ScriptedServer(polite(certificate=GOOD, offers=CHUNKING)) as server,
+        pytest.raises(RuntimeError, match="StopIteration"),
+    ):
+        send(server, Preparation(new_id=lambda: next(ids)), Failing())
+    assert len(server.contents) == 2
+
+
+@pytest.mark.parametrize("no_session", [RecordingTransport(), Failover((RecordingTransport(),)), None])
+def test_what_sends_no_more_than_one_mail_is_no_session(no_session: Any) -> None:
+    async def on_a_loop() -> None:
+        async for _ in AsyncSender(InThread(RecordingTransport())).send_all(mails(1), through=no_session):
+            pass
+
+    with pytest.raises(ConfigurationError, match="is no session"):
+        list(Sender(RecordingTransport()).send_all(mails(1), through=no_session))
+    with pytest.raises(ConfigurationError, match="is no session"):
+        asyncio.run(on_a_loop())
 
 
 def test_what_an_earlier_loop_left_unclaimed_is_not_taken_for_ours() -> None:
