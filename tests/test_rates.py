@@ -381,6 +381,7 @@ WRONG: dict[str, Callable[[], object]] = {
     "no domains to remember": lambda: Rates(most_domains=0),
     "mail to no domain": lambda: Rates().next_at(NOON, ""),
     "mail gone to no domain": lambda: Rates().take(NOON, "ada@example.net"),
+    "mail to a domain that is no text": lambda: Rates().next_at(NOON, None),  # type: ignore[arg-type]
     "a moment without a zone": lambda: Rates().next_at(NAIVE, "example.net"),
     "a taken moment without a zone": lambda: Rates().take(NAIVE, "example.net"),
     "a bucket's moment without a zone": lambda: TokenBucket(Rate(1)).next_at(NAIVE),

@@ -1,6 +1,6 @@
 """How fast mail may go to a server and to each recipient domain, and how that grows while an address is new.
 
-It says when the next mail may go, and never waits: `Rates.next_at`, then, when the mail has gone, `Rates.taken`. All
+It says when the next mail may go, and never waits: `Rates.next_at`, then, when the mail goes, `Rates.take`. All
 moments are handed in, and counted in UTC, so that neither a zone nor its summer time adds or takes an hour.
 
 Every limit is kept in *any* span of its length, not only between two strokes of a clock: ten a second means that no
@@ -398,6 +398,8 @@ class Rates:
 
 
 def _name(domain: str) -> str:
+    if not isinstance(domain, str):
+        raise ConfigurationError(f"the domain is {shown(domain)}: write its name, such as 'example.net'")
     try:
         return ascii_domain(domain)
     except MailError as error:
