@@ -1,7 +1,7 @@
 """The send path: what happens in which order, and what is kept when something fails."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from custom_smtp import (
     Mail,
     MemoryArchive,
     MemoryJournal,
+    Outcome,
     Outgoing,
     Preparation,
     Receipt,
@@ -284,6 +285,122 @@ def test_a_cancelled_send_is_uncertain() -> None:
         asyncio.run(cancel())
     [event] = journal.of_delivery(D1)
     assert isinstance(event, Uncertain)
+
+
+class OftenInterrupted(MemoryJournal):
+    """A journal that is interrupted so many times before it writes anything."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+        self.asked = 0
+
+    def record(self, event: Event, /) -> bool:
+        self.asked += 1
+        if self.asked <= self.times:
+            raise KeyboardInterrupt
+        return super().record(event)
+
+
+@both
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_interruption_while_it_is_written_down_keeps_no_answer_from_the_journal(send: Sending, times: int) -> None:
+    journal = OftenInterrupted(times)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        send(RecordingTransport(), None, journal)
+    assert [type(event) for event in journal.of_delivery(D1)] == [Accepted]
+    assert isinstance(caught.value.outcome, Receipt)  # type: ignore[attr-defined]
+
+
+@both
+def test_a_journal_that_is_always_interrupted_is_not_asked_for_ever(send: Sending) -> None:
+    journal = OftenInterrupted(1000)
+    with pytest.raises(KeyboardInterrupt):
+        send(RecordingTransport(), None, journal)
+    assert journal.asked == 3
+
+
+class Slow:
+    """An asynchronous journal that waits for ever, until it is cancelled; the same event once more, it writes."""
+
+    def __init__(self) -> None:
+        self.kept = MemoryJournal()
+        self.asked: set[str] = set()
+
+    async def record(self, event: Event, /) -> bool:
+        if event.about.key not in self.asked:
+            self.asked.add(event.about.key)
+            await asyncio.Event().wait()
+        return self.kept.record(event)
+
+    async def of_delivery(self, delivery_id: DeliveryId, /) -> list[Event]:
+        return self.kept.of_delivery(delivery_id)
+
+    async def of_recipient(self, recipient: str, /) -> list[Event]:
+        return self.kept.of_recipient(recipient)
+
+
+async def cancelled(task: "asyncio.Task[Any]", times: int) -> BaseException:
+    """Cancelled so many times, each time when it has come as far as it can."""
+    for _ in range(times):
+        for _ in range(20):
+            await asyncio.sleep(0)
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    return caught.value
+
+
+def test_a_cancellation_after_the_answer_says_what_became_of_the_mail_and_not_of_the_journal() -> None:
+    class Taking:
+        async def deliver(self, outgoing: Outgoing, /) -> Receipt:
+            return RecordingTransport().deliver(outgoing)
+
+    journal = Slow()
+
+    async def send() -> BaseException:
+        return await cancelled(asyncio.create_task(AsyncSender(Taking(), preparation(), journal=journal).send(MAIL)), 1)
+
+    assert isinstance(asyncio.run(send()).outcome, Receipt)  # type: ignore[attr-defined]
+    assert [type(event) for event in journal.kept.of_delivery(D1)] == [Accepted]
+
+
+class SlowToLeave:
+    """A session that tells one outcome, and has to be left twice before it tells the rest."""
+
+    def __init__(self) -> None:
+        self.left: list[Outcome] = []
+        self.asked = 0
+
+    async def deliver_all(self, outgoings: AsyncIterator[Outgoing], /) -> AsyncIterator[Outcome]:
+        taken = [Outcome(each.delivery_id, RecordingTransport().deliver(each)) async for each in outgoings]
+        first, *self.left = taken
+        yield first
+
+    async def take_unclaimed(self) -> list[Outcome]:
+        self.asked += 1
+        if self.asked == 1:
+            await asyncio.Event().wait()
+        left, self.left = self.left, []
+        return left
+
+
+def test_however_often_a_campaign_is_cancelled_every_known_outcome_is_written_down() -> None:
+    journal = Slow()
+
+    async def send() -> None:
+        sender = AsyncSender(InThread(RecordingTransport()), preparation(), journal=journal)
+
+        async def all_of_them() -> None:
+            async for _ in sender.send_all([MAIL] * 3, through=SlowToLeave()):
+                pass
+
+        # In the journal, as the session is left, and in the journal for each of the two mails that were left.
+        await cancelled(asyncio.create_task(all_of_them()), 4)
+
+    asyncio.run(send())
+    written = [journal.kept.of_delivery(DeliveryId(f"d{number}")) for number in (1, 2, 3)]
+    assert [[type(event) for event in events] for events in written] == [[Accepted]] * 3
 
 
 def test_a_mail_that_cannot_be_prepared_is_neither_kept_nor_sent() -> None:

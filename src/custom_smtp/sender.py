@@ -19,6 +19,9 @@ from .preparation import Preparation, Prepared
 
 _SOURCE = "smtp"
 
+_PATIENCE = 3
+"""How often the journal is asked to write the same down, where it is interrupted; one that always is, is none."""
+
 
 def _a_transport(_instance: object, _attribute: "Attribute[Any]", transport: object) -> None:
     if not callable(getattr(transport, "deliver", None)):
@@ -123,23 +126,41 @@ class Sender:
                 yield prepared.outgoing
 
     def _record(self, copy: Copy, result: Receipt | TransportError) -> None:
+        """Write it down, whoever interrupts; written twice, an event is one."""
         if self.journal is None:
             return
-        try:
-            for event in what_happened(copy, result, self.preparation.clock()):
-                self.journal.record(event)
-        except ArchiveError as error:
-            raise UnrecordedError(_unrecorded(copy, result, error), outcome=result) from error
+        events = what_happened(copy, result, self.preparation.clock())
+        interruption: BaseException | None = None
+        for _ in range(_PATIENCE):
+            try:
+                for event in events:
+                    self.journal.record(event)
+                break
+            except ArchiveError as error:
+                raise UnrecordedError(_unrecorded(copy, result, error), outcome=result) from error
+            except (Exception, GeneratorExit):
+                raise
+            except BaseException as again:  # noqa: BLE001 - raised below
+                interruption = again
+        if interruption is not None:
+            raise _knowing(result, interruption)
 
     def _record_rest(self, unclaimed: list[Outcome], pending: dict[DeliveryId, Copy]) -> list[UnrecordedError]:
         """Write them down, as far as can be; return what was not. Those of an earlier loop are not ours."""
         failures: list[UnrecordedError] = []
+        interruption: BaseException | None = None
         for outcome in unclaimed:
             if (copy := pending.pop(outcome.delivery_id, None)) is not None:
                 try:
                     self._record(copy, outcome.result)
                 except UnrecordedError as error:
                     failures.append(error)
+                except (Exception, GeneratorExit):
+                    raise
+                except BaseException as again:  # noqa: BLE001 - raised below
+                    interruption = again
+        if interruption is not None:
+            raise interruption
         return failures
 
     def _record_interruption(self, copy: Copy, interruption: BaseException) -> None:
@@ -228,7 +249,7 @@ class AsyncSender:
             failures.append(error)
             raise
         finally:
-            failures += await self._record_rest(await through.take_unclaimed(), pending)
+            failures += await self._record_unclaimed(through, pending)
             _raise_first(failures)
 
     async def _prepared(
@@ -243,23 +264,52 @@ class AsyncSender:
                 yield prepared.outgoing
 
     async def _record(self, copy: Copy, result: Receipt | TransportError) -> None:
+        """Write it down, whoever interrupts; written twice, an event is one."""
         if self.journal is None:
             return
+        events = what_happened(copy, result, self.preparation.clock())
+        interruption: BaseException | None = None
+        for _ in range(_PATIENCE):
+            try:
+                for event in events:
+                    await self.journal.record(event)
+                break
+            except ArchiveError as error:
+                raise UnrecordedError(_unrecorded(copy, result, error), outcome=result) from error
+            except (Exception, GeneratorExit):
+                raise
+            except BaseException as again:  # noqa: BLE001 - raised below
+                interruption = again
+        if interruption is not None:
+            raise _knowing(result, interruption)
+
+    async def _record_unclaimed(self, through: AsyncSession, pending: dict[DeliveryId, Copy]) -> list[UnrecordedError]:
         try:
-            for event in what_happened(copy, result, self.preparation.clock()):
-                await self.journal.record(event)
-        except ArchiveError as error:
-            raise UnrecordedError(_unrecorded(copy, result, error), outcome=result) from error
+            unclaimed = await through.take_unclaimed()
+        except (Exception, GeneratorExit):
+            raise
+        except BaseException:
+            # Cancelled once more, the session has given up what was on its way: what is known of it is here now.
+            await self._record_rest(await through.take_unclaimed(), pending)
+            raise
+        return await self._record_rest(unclaimed, pending)
 
     async def _record_rest(self, unclaimed: list[Outcome], pending: dict[DeliveryId, Copy]) -> list[UnrecordedError]:
         """Write them down, as far as can be; return what was not. Those of an earlier loop are not ours."""
         failures: list[UnrecordedError] = []
+        interruption: BaseException | None = None
         for outcome in unclaimed:
             if (copy := pending.pop(outcome.delivery_id, None)) is not None:
                 try:
                     await self._record(copy, outcome.result)
                 except UnrecordedError as error:
                     failures.append(error)
+                except (Exception, GeneratorExit):
+                    raise
+                except BaseException as again:  # noqa: BLE001 - raised below
+                    interruption = again
+        if interruption is not None:
+            raise interruption
         return failures
 
     async def _record_interruption(self, copy: Copy, interruption: BaseException) -> None:
@@ -329,6 +379,12 @@ def _event(copy: Copy, result: Receipt | TransportError, at: datetime, place: in
         case UncertainError():
             return Uncertain(about, str(result))
     return Attempted(about, f"{type(result).__name__}: {result}", result.retry)
+
+
+def _knowing(result: Receipt | TransportError, interruption: BaseException) -> BaseException:
+    """The interruption, which is to say what became of the mail, and not of the journal's call: see `outcome_of`."""
+    interruption.outcome = result  # type: ignore[attr-defined]  # read by `outcome_of`
+    return interruption
 
 
 def outcome_of(interruption: BaseException) -> Receipt | TransportError:
