@@ -629,6 +629,7 @@ def test_spells_gone_by_are_forgotten() -> None:
 # What cannot be
 
 WRONG: dict[str, dict[str, Any]] = {
+    "one transport": {"transports": Staged()},
     "none": {"transports": ()},
     "what delivers nothing": {"transports": ["smtp.example"]},
     "no rest": {"rest": timedelta()},

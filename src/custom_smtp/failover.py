@@ -80,6 +80,10 @@ class Health:
 
 
 def _transports(several: Iterable[Transport]) -> tuple[Transport, ...]:
+    if not isinstance(several, Iterable):
+        raise ConfigurationError(
+            f"transports is a {type(several).__name__}: give several, as in Failover((main, spare))"
+        )
     return tuple(several)
 
 

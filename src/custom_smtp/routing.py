@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from attrs import Attribute, field, frozen
 
-from .checks import ConfigurationError
+from .checks import ConfigurationError, shown
 from .domains import DomainReport, SendingDomain, names_of
 from .errors import RouteError
 from .failover import Failover, RoundRobin
@@ -27,16 +27,22 @@ def _a_sender(_instance: object, _attribute: "Attribute[Any]", sender: object) -
 
 
 def _by_type(assigned: Mapping[CampaignType | str, Sends[R]]) -> dict[str, Sends[R]]:
+    if not isinstance(assigned, Mapping):
+        raise ConfigurationError(
+            f"assigned is a {type(assigned).__name__}: give a table such as {{'newsletter': sender}}"
+        )
     return {str(campaign): sender for campaign, sender in assigned.items()}
 
 
 def _names(declared: Collection[str]) -> tuple[str, ...]:
-    if isinstance(declared, str):
-        raise ConfigurationError(f"declared is one text, {declared!r}: give a list of names, even of one")
+    if isinstance(declared, str) or not isinstance(declared, Iterable):
+        raise ConfigurationError(f"declared is {shown(declared)}: give a list of names, even of one")
     return tuple(str(name) for name in declared)
 
 
 def _senders(unassigned: Iterable[Sends[R]]) -> tuple[Sends[R], ...]:
+    if not isinstance(unassigned, Iterable):
+        raise ConfigurationError(f"unassigned is a {type(unassigned).__name__}: give a list of senders, even of one")
     return tuple(unassigned)
 
 
