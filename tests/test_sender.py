@@ -1,7 +1,7 @@
 """The send path: what happens in which order, and what is kept when something fails."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -400,6 +400,34 @@ def test_however_often_a_campaign_is_cancelled_every_known_outcome_is_written_do
 
     asyncio.run(send())
     written = [journal.kept.of_delivery(DeliveryId(f"d{number}")) for number in (1, 2, 3)]
+    assert [[type(event) for event in events] for events in written] == [[Accepted]] * 3
+
+
+class HardToLeave:
+    """A session that is interrupted as it is left, and then tells the rest."""
+
+    def __init__(self) -> None:
+        self.left: list[Outcome] = []
+        self.asked = 0
+
+    def deliver_all(self, outgoings: Iterable[Outgoing], /) -> Iterator[Outcome]:
+        first, *self.left = [Outcome(each.delivery_id, RecordingTransport().deliver(each)) for each in outgoings]
+        yield first
+
+    def take_unclaimed(self) -> list[Outcome]:
+        self.asked += 1
+        if self.asked == 1:
+            raise KeyboardInterrupt
+        left, self.left = self.left, []
+        return left
+
+
+def test_however_often_a_campaign_is_interrupted_every_known_outcome_is_written_down() -> None:
+    journal = OftenInterrupted(1)
+    sender = Sender(RecordingTransport(), preparation(), journal=journal)
+    with pytest.raises(KeyboardInterrupt):
+        list(sender.send_all([MAIL] * 3, through=HardToLeave()))
+    written = [journal.of_delivery(DeliveryId(f"d{number}")) for number in (1, 2, 3)]
     assert [[type(event) for event in events] for events in written] == [[Accepted]] * 3
 
 

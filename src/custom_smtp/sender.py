@@ -113,7 +113,7 @@ class Sender:
             failures.append(error)
             raise
         finally:
-            failures += self._record_rest(through.take_unclaimed(), pending)
+            failures += self._record_unclaimed(through, pending)
             _raise_first(failures)
 
     def _prepared(self, mails: Iterable[ToSend], batch: int, pending: dict[DeliveryId, Copy]) -> Iterator[Outgoing]:
@@ -144,6 +144,17 @@ class Sender:
                 interruption = again
         if interruption is not None:
             raise _knowing(result, interruption)
+
+    def _record_unclaimed(self, through: Session, pending: dict[DeliveryId, Copy]) -> list[UnrecordedError]:
+        try:
+            unclaimed = through.take_unclaimed()
+        except (Exception, GeneratorExit):
+            raise
+        except BaseException:
+            # Interrupted once more, the session has given up what was on its way: what is known of it is here now.
+            self._record_rest(through.take_unclaimed(), pending)
+            raise
+        return self._record_rest(unclaimed, pending)
 
     def _record_rest(self, unclaimed: list[Outcome], pending: dict[DeliveryId, Copy]) -> list[UnrecordedError]:
         """Write them down, as far as can be; return what was not. Those of an earlier loop are not ours."""
@@ -289,7 +300,7 @@ class AsyncSender:
         except (Exception, GeneratorExit):
             raise
         except BaseException:
-            # Cancelled once more, the session has given up what was on its way: what is known of it is here now.
+            # Interrupted once more, the session has given up what was on its way: what is known of it is here now.
             await self._record_rest(await through.take_unclaimed(), pending)
             raise
         return await self._record_rest(unclaimed, pending)
