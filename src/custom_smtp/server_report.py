@@ -23,14 +23,14 @@ class Concern(Enum):
 
 @frozen
 class ServerReport:
-    """What was found when the server was reached, upgraded and logged in to, and no mail was sent.
+    """What was found when the server was reached, upgraded and logged in to, as far as that went, and no mail was sent.
 
     Attributes:
         server: which, as ``host:port``.
         failure: why it cannot be sent through; None where it can.
         channel: the encryption that was agreed on.
-        extensions: what its EHLO offers, as it wrote it.
-        concerns: what works, and could be better.
+        extensions: what its EHLO offers, as it wrote it; in clear, where there was no encryption to ask again in.
+        concerns: what could be better, or explains the failure.
     """
 
     server: str
@@ -54,8 +54,12 @@ class ServerReport:
         return "\n".join([*lines, *(f"  {concern.value}" for concern in self.concerns)])
 
 
-def report_on(server: Server, offers: Offers, channel: Channel | None) -> ServerReport:
-    """The report on a server that was reached, and logged in to where credentials are set."""
+def report_on(
+    server: Server, offers: Offers, channel: Channel | None, failure: TransportError | None = None
+) -> ServerReport:
+    """The report on a server that was reached, and logged in to where credentials are set, unless that failed."""
+    # Servers keep back in clear what they offer in secret, so a failure before that tells of nothing that is absent.
+    known = failure is None or (channel is not None and bool(offers.parameters))
     absent = {
         Concern.NO_PIPELINING: "PIPELINING" not in offers,
         Concern.NO_8BITMIME: "8BITMIME" not in offers,
@@ -66,7 +70,8 @@ def report_on(server: Server, offers: Offers, channel: Channel | None) -> Server
     }
     return ServerReport(
         str(server),
+        failure,
         channel=channel,
         extensions=tuple(f"{name} {rest}".rstrip() for name, rest in offers.parameters.items()),
-        concerns=tuple(concern for concern, holds in absent.items() if holds),
+        concerns=tuple(concern for concern, holds in absent.items() if holds) if known else (),
     )

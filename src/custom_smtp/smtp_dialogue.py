@@ -315,7 +315,11 @@ class Dialogue:
     # Opening
 
     def _opened(self, reply: Reply, _transaction: Transaction, _recipient: Address) -> None:
-        self._go_on_opening(self._opening.hear(reply))
+        try:
+            words = self._opening.hear(reply)
+        finally:
+            self.offers = self._opening.offers  # where it ends here, they tell why
+        self._go_on_opening(words)
 
     def _go_on_opening(self, words: Words | None) -> None:
         opening = self._opening

@@ -125,7 +125,17 @@ class Tokens:
             TokenError: the claim is too long to travel in a URL.
             MailError: that is no purpose.
         """
-        return self._sealed([(claim.packed(), purpose)])[0]
+        content = claim.packed()
+        if self.age_limit is not None:
+            [(content, _)] = self._dated([(content, purpose)])
+        try:
+            sealed = self._first.encrypt[purpose](content + _PADDING[len(content) % 3], None)
+        except (KeyError, TypeError) as error:
+            raise MailError(_NO_PURPOSE) from error
+        token = b2a_base64(self._first.head + sealed, newline=False).translate(_URL_SAFE).decode()
+        if len(token) > LONGEST_TOKEN:
+            raise TokenError(_TOO_LONG)
+        return token
 
     def issue_all(self, asked: Iterable[tuple[Claim, Sequence[Lead]]], /) -> list[str]:
         """The tokens of one mail, or of several, in the order of their leads.
@@ -144,7 +154,7 @@ class Tokens:
         return self._sealed(contents)
 
     def _sealed(self, contents: Iterable[tuple[bytes, Purpose]]) -> list[str]:
-        """The token for each content and purpose."""
+        """The token for each content and purpose; all of them are written in one go."""
         head, encrypt = self._first.head, self._first.encrypt
         if self.age_limit is not None:
             contents = self._dated(contents)
@@ -154,10 +164,10 @@ class Tokens:
                 for content, purpose in contents
             ]
         except (KeyError, TypeError) as error:
-            raise MailError("that is no purpose: use Purpose.CLICK, OPEN or UNSUBSCRIBE") from error
+            raise MailError(_NO_PURPOSE) from error
         together = b"".join(lines)
         if len(together) > LONGEST_TOKEN and any(len(line.rstrip()) > LONGEST_TOKEN for line in lines):
-            raise TokenError(f"the claim is too long for a token of {LONGEST_TOKEN} characters: shorten its URL")
+            raise TokenError(_TOO_LONG)
         return together.translate(_URL_SAFE).decode().split("\n")[:-1]
 
     def _dated(self, contents: Iterable[tuple[bytes, Purpose]]) -> Iterator[tuple[bytes, Purpose]]:
@@ -200,6 +210,8 @@ def are_tokens(_instance: object, _attribute: "Attribute[Any]", tokens: LinkToke
 
 
 _NOT_OURS = "not a token of ours"
+_NO_PURPOSE = "that is no purpose: use Purpose.CLICK, OPEN or UNSUBSCRIBE"
+_TOO_LONG = f"the claim is too long for a token of {LONGEST_TOKEN} characters: shorten its URL"
 
 # Between the day of issue, in days since 1970, and its claim, in which no line break can be.
 _DATED = b"\n"

@@ -461,6 +461,23 @@ def test_a_server_that_does_not_work_is_reported_with_why() -> None:
     assert isinstance(stripped.failure, TlsError)
     assert not refused.works
     assert "535" in str(refused)
+    for report in (refused, asynchronous):
+        assert report.channel is not None
+        assert "AUTH PLAIN LOGIN" in report.extensions
+        assert Concern.NO_PIPELINING in report.concerns
+    assert stripped.channel is None
+    assert stripped.concerns == ()
+
+
+def test_a_server_that_offers_no_login_is_reported_so() -> None:
+    with ScriptedServer(polite(certificate=GOOD, offers=("8BITMIME",))) as server:
+        reports = [
+            SmtpTransport(server_at(server.port), context=TRUSTED).verify(),
+            asyncio.run(AsyncSmtpTransport(server_at(server.port), context=TRUSTED).verify()),
+        ]
+    for report in reports:
+        assert isinstance(report.failure, AuthError)
+        assert Concern.NO_LOGIN_OFFERED in report.concerns
 
 
 # Transcripts

@@ -11,6 +11,7 @@ from attrs import define
 from ..dane import Tlsa
 from ..errors import AuthError, ConnectError, NoAnswerError, RefusedError, TransportError
 from ..outgoing import Channel
+from ..server_report import ServerReport, report_on
 from ..servers import Server, Tls
 from ..smtp_dialogue import Dialogue
 from ..smtp_transactions import Ended
@@ -34,7 +35,7 @@ class Conversation:
     _last_used: float = 0.0
 
     @classmethod
-    async def begin(
+    def over(
         cls,
         server: Server,
         reached: "Reached",
@@ -42,27 +43,39 @@ class Conversation:
         transcript: Callable[[str], None] | None,
         published: Sequence[Tlsa] = (),
     ) -> Self:
-        """Make the line secret, log in."""
+        """A conversation on a line that stands; nothing is said yet."""
         loop = asyncio.get_running_loop()
         transport, wire = reached
         # What was written counts as gone, so it must not lie in a buffer here while the line breaks.
         transport.set_write_buffer_limits(high=0)
         name = server.helo_name or address_literal(transport.get_extra_info("sockname"))
-        conversation = cls(
-            wire, transport, Dialogue(server, name, new_nonce(), loop.time(), transcript), context, published
-        )
+        dialogue = Dialogue(server, name, new_nonce(), loop.time(), transcript)
+        return cls(wire, transport, dialogue, context, published)
+
+    async def begin(self) -> None:
+        """Make the line secret, log in. Where that fails, the line is closed."""
         try:
-            if server.tls is Tls.IMPLICIT:
-                conversation.dialogue.encrypted(await conversation._encrypt())
-            while not conversation.dialogue.ready:
-                await conversation._guarded(conversation._talk, opening=True)
+            if self.dialogue.server.tls is Tls.IMPLICIT:
+                self.dialogue.encrypted(await self._encrypt())
+            while not self.dialogue.ready:
+                await self._guarded(self._talk, opening=True)
         except (RefusedError, AuthError):
-            conversation.leave()
+            self.leave()
             raise
         except BaseException:
-            transport.abort()
+            self.transport.abort()
             raise
-        return conversation
+
+    async def verify(self) -> ServerReport:
+        """Begin, and leave: what was found."""
+        failure = None
+        try:
+            await self.begin()
+            self.leave()
+        except TransportError as error:
+            failure = error
+        dialogue = self.dialogue
+        return report_on(dialogue.server, dialogue.offers, dialogue.channel, failure)
 
     async def converse(self, source: Source) -> AsyncIterator[Ended]:
         """Send what there is, as far as this line goes; what it did not attempt is given back."""

@@ -7,7 +7,8 @@ from typing import Self
 
 from attrs import define
 
-from ..errors import AuthError, ConnectError, RefusedError
+from ..errors import AuthError, ConnectError, RefusedError, TransportError
+from ..server_report import ServerReport, report_on
 from ..servers import Server, Tls
 from ..smtp_dialogue import Dialogue
 from ..smtp_transactions import Ended
@@ -28,22 +29,35 @@ class Conversation:
     _last_used: float = 0.0
 
     @classmethod
-    def begin(cls, line: SmtpLine, server: Server, transcript: Callable[[str], None] | None) -> Self:
-        """Reach the server, make the line secret, log in."""
+    def reaching(cls, line: SmtpLine, server: Server, transcript: Callable[[str], None] | None) -> Self:
+        """Reach the server; nothing is said yet."""
         line.open()
-        conversation = cls(line, Dialogue(server, line.name, new_nonce(), monotonic(), transcript))
+        return cls(line, Dialogue(server, line.name, new_nonce(), monotonic(), transcript))
+
+    def begin(self) -> None:
+        """Make the line secret, log in. Where that fails, the line is closed."""
         try:
-            if server.tls is Tls.IMPLICIT:
-                conversation.dialogue.encrypted(line.encrypt())
-            while not conversation.dialogue.ready:
-                conversation._guarded(conversation._talk, opening=True)
+            if self.dialogue.server.tls is Tls.IMPLICIT:
+                self.dialogue.encrypted(self.line.encrypt())
+            while not self.dialogue.ready:
+                self._guarded(self._talk, opening=True)
         except (RefusedError, AuthError):
-            conversation.leave()
+            self.leave()
             raise
         except BaseException:
-            line.close()
+            self.line.close()
             raise
-        return conversation
+
+    def verify(self) -> ServerReport:
+        """Begin, and leave: what was found."""
+        failure = None
+        try:
+            self.begin()
+            self.leave()
+        except TransportError as error:
+            failure = error
+        dialogue = self.dialogue
+        return report_on(dialogue.server, dialogue.offers, dialogue.channel, failure)
 
     def converse(self, source: Source) -> Iterator[Ended]:
         """Send what there is, as far as this line goes; what it did not attempt is given back."""

@@ -16,7 +16,7 @@ from attrs import define, field, frozen
 from ..errors import ConfigurationError, ConnectError, TransportError
 from ..outgoing import Outcome, Outgoing, Receipt
 from ..ports import ValidatingResolver
-from ..server_report import ServerReport, report_on
+from ..server_report import ServerReport
 from ..servers import Server
 from ..smtp_transactions import Ended
 from ._smtp_conversation import Conversation
@@ -89,16 +89,20 @@ class SmtpTransport:
     def verify(self) -> ServerReport:
         """Reach the server, make the line secret, log in, say goodbye: what it offers, and what is wrong. No mail."""
         try:
-            conversation = self._open()
+            conversation = self._reach()
         except TransportError as error:
             return ServerReport(str(self.server), failure=error)
-        conversation.leave()
-        return report_on(self.server, conversation.dialogue.offers, conversation.dialogue.channel)
+        return conversation.verify()
 
     def _open(self) -> Conversation:
+        conversation = self._reach()
+        conversation.begin()
+        return conversation
+
+    def _reach(self) -> Conversation:
         published = published_for(self.server, self.resolver)
         line = SmtpLine(self.server, self._verifying, self.dial, published)
-        return Conversation.begin(line, self.server, self.transcript)
+        return Conversation.reaching(line, self.server, self.transcript)
 
 
 @define(eq=False)

@@ -14,7 +14,7 @@ from ..errors import ConfigurationError, ConnectError, TransportError
 from ..outgoing import Outcome, Outgoing, Receipt
 from ..ports import ValidatingResolver
 from ..sasl import fresh_token
-from ..server_report import ServerReport, report_on
+from ..server_report import ServerReport
 from ..servers import OAuthCredentials, Server
 from ..smtp_transactions import Ended
 from ._asyncio_conversation import Conversation
@@ -79,19 +79,23 @@ class AsyncSmtpTransport:
     async def verify(self) -> ServerReport:
         """Reach the server, make the line secret, log in, say goodbye: what it offers, and what is wrong. No mail."""
         try:
-            conversation = await self._open()
+            conversation = await self._reach()
         except TransportError as error:
             return ServerReport(str(self.server), failure=error)
-        conversation.leave()
-        return report_on(self.server, conversation.dialogue.offers, conversation.dialogue.channel)
+        return await conversation.verify()
 
     async def _open(self) -> Conversation:
+        conversation = await self._reach()
+        await conversation.begin()
+        return conversation
+
+    async def _reach(self) -> Conversation:
         published: Sequence[Tlsa] = ()
         if self.resolver is not None:
             published = await asyncio.to_thread(published_for, self.server, self.resolver)
         server = await _with_token(self.server)
         line = await reached(server, self.dial)
-        return await Conversation.begin(server, line, self._verifying, self.transcript, published)
+        return Conversation.over(server, line, self._verifying, self.transcript, published)
 
 
 @define(eq=False)
