@@ -101,6 +101,8 @@ class CompiledTemplate:
     ) -> tuple[list[str], list[str]]:
         if self.tracked is None or reader is None:
             return [], []
+        if not layout.links:
+            return self.tracked.tokens.issue_all(reader.asked(layout.tokens)), []
         found = self.tracked.found
         chosen = [(link, link.chosen(found.chooser, values)) for link in layout.links]
         led = [Lead(Purpose.CLICK, choice.target, link.link) for link, choice in chosen if choice.skipped is None]
