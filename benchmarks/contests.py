@@ -27,12 +27,12 @@ Round = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Bound:
-    """What is promised: one contestant against another."""
+    """What is promised, or aimed at alone: one contestant against another."""
 
     what: str
     ours: str
     theirs: str
-    hold: float
+    hold: float | None
     aim: float
 
 
@@ -105,10 +105,10 @@ def bounds_table(bounds: Iterable[Bound], done: Sequence[Round]) -> Iterator[str
             yield bound_row(bound.what, ratios_of(done, bound.ours, bound.theirs), bound.hold, bound.aim)
 
 
-def bound_row(what: str, measured: Sequence[float], hold: float, aim: float, form: str = ".2f") -> str:
+def bound_row(what: str, measured: Sequence[float], hold: float | None, aim: float, form: str = ".2f") -> str:
     """One promise, and what is."""
     verdict = held(statistics.median(measured), hold, aim)
-    return f"| {what} | {hold} | {aim} | {spread(measured, form)} | {verdict} |"
+    return f"| {what} | {'' if hold is None else hold} | {aim} | {spread(measured, form)} | {verdict} |"
 
 
 def ratios_of(done: Sequence[Round], name: str, other: str) -> list[float]:

@@ -12,8 +12,10 @@ def spread(figures: Sequence[float], form: str) -> str:
     return f"{statistics.median(figures):{form}} ({min(figures):{form}} to {max(figures):{form}})"
 
 
-def held(median: float, hold: float, aim: float, *, less: bool = False) -> str:
-    """How a figure stands to what is promised of it; ``less`` is better for costs."""
+def held(median: float, hold: float | None, aim: float, *, less: bool = False) -> str:
+    """How a figure stands to what is promised of it, or aimed at alone; ``less`` is better for costs."""
+    if hold is None:
+        return "aim reached" if (median <= aim if less else median >= aim) else "aim not reached"
     if less:
         median, hold, aim = -median, -hold, -aim
     return "aim reached" if median >= aim else "holds" if median >= hold else "does not hold"

@@ -61,21 +61,22 @@ def json_reports(body: bytes) -> list[dict[str, Any]]:
     if len(body) > BODY_LIMIT:
         raise MalformedError(f"the body has {len(body)} bytes: at most {BODY_LIMIT} are read")
     parsed = _parsed(body)
-    reports = parsed if type(parsed) is list else [parsed]
-    if len(reports) > BATCH_LIMIT:
-        raise MalformedError(f"the body holds {len(reports)} reports: at most {BATCH_LIMIT} are read")
-    if not _OBJECTS.issuperset(map(type, reports)):
-        reports = _all_objects(reports)
+    reports: list[dict[str, Any]] = [parsed] if type(parsed) is dict else _batch(parsed)
     if len(reports) == 1 and _too_deep(body, reports[0]):
         raise MalformedError(f"the report is nested deeper than {DEPTH_LIMIT} levels")
     return _without_half_pairs(reports) if b"\\" in body and _ESCAPED_SURROGATE.search(body) else reports
 
 
-def _all_objects(reports: list[Any]) -> list[dict[str, Any]]:
-    """The reports of a batch with something odd among them, which is put into an object of its own."""
-    if dict not in map(type, reports):
-        raise MalformedError(f"the body holds a {type(reports[0]).__name__} where a report should be")
-    return [report if type(report) is dict else {NO_REPORT: report} for report in reports]
+def _batch(parsed: Any) -> list[dict[str, Any]]:
+    """The reports of an array; something odd among them is put into an object of its own."""
+    told = parsed if type(parsed) is list else [parsed]
+    if len(told) > BATCH_LIMIT:
+        raise MalformedError(f"the body holds {len(told)} reports: at most {BATCH_LIMIT} are read")
+    if _OBJECTS.issuperset(map(type, told)):
+        return told
+    if dict not in map(type, told):
+        raise MalformedError(f"the body holds a {type(told[0]).__name__} where a report should be")
+    return [report if type(report) is dict else {NO_REPORT: report} for report in told]
 
 
 def _parsed(body: bytes) -> Any:

@@ -78,6 +78,10 @@ TAG = "delivery_id"
 HEADER = "X-Delivery-ID"
 """The header that carries our id; reports that are to include the original headers hand it back in ``mail.headers``."""
 
+REWRITTEN = ("Message-ID", "Date", "Return-Path", "Bounces-To")
+"""What SES writes anew, so that a signature over it would break ("Manual DKIM signing in Amazon SES"): sign with
+``DkimSigner(keys, rewritten=ses.REWRITTEN)``."""
+
 MAX_AGE = timedelta(days=1)
 """How old a message may be. SNS tries again for an hour at most, and what is told twice is kept once."""
 
