@@ -1,4 +1,4 @@
-"""What finished mails are tried with: a small one with everything usual, and those that CPython tests its own with."""
+"""What finished mails are tried with: a small one with everything usual, and those that others test their own with."""
 
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -76,8 +76,9 @@ def single(body: bytes, *headers: bytes) -> bytes:
     return b"\r\n".join([*own, *headers, b"", body])
 
 
-def cpython_mails() -> list[Path]:
-    """The mails of CPython's own tests, where this Python has its tests with it."""
+def mails_of_others() -> list[Path]:
+    """The mails of CPython's own tests, where this Python has its tests with it, and those of flufl.bounce."""
     found = find_spec("test.test_email") if find_spec("test") else None
     folder = Path(found.origin).parent / "data" if found is not None and found.origin else None
-    return sorted(folder.glob("*.txt")) if folder is not None else []
+    of_python = sorted(folder.glob("*.txt")) if folder is not None else []
+    return [*of_python, *sorted((Path(__file__).parent / "bounces" / "flufl").glob("*.txt"))]
